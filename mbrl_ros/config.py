@@ -1,0 +1,204 @@
+"""Settings are frozen dataclasses; one strict loader builds them, and says where a wrong key stands and what was meant.
+
+The YAML files are ordinary ROS 2 parameter files. rclpy accepts neither 1 for a double nor a mixed list, and drops
+unknown keys silently; so every command loads a file here first and hands the nodes the normalised text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class ConfigError(ValueError):
+    """A setting is wrong; the message names the file, the key and the mend."""
+
+
+def setting(default: Any, doc: str, low=None, high=None, choices=None, live: bool = False):
+    """A dataclass field with a description, a range and whether it may change while running."""
+    metadata = {"doc": doc, "low": low, "high": high, "choices": choices, "live": live}
+    if isinstance(default, (list, dict)):
+        raise TypeError("use tuples for list settings")
+    return field(default=default, metadata=metadata)
+
+
+def section(cls):
+    """A nested group of settings."""
+    return field(default_factory=cls, metadata={"doc": (cls.__doc__ or "").strip().splitlines()[0]})
+
+
+def build(cls, mapping: dict, where: str):
+    """`cls` from a mapping; unknown keys, wrong types and values out of range are errors that begin with `where`."""
+    if not isinstance(mapping, dict):
+        raise ConfigError(f"{where}: expected keys and values, got {mapping!r}")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for key, value in mapping.items():
+        if key not in fields:
+            raise ConfigError(unknown_key(where, str(key), fields))
+        values[key] = _coerce(hints[key], value, f"{where}.{key}", fields[key].metadata)
+    missing = [
+        name
+        for name, f in fields.items()
+        if name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ConfigError(f"{where}: missing {', '.join(missing)}")
+    try:
+        return cls(**values)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def unknown_key(where: str, key: str, known) -> str:
+    near = difflib.get_close_matches(key, list(known), n=1)
+    hint = f", did you mean {near[0]!r}?" if near else f". Known: {', '.join(sorted(known))}"
+    return f"{where}: unknown key {key!r}{hint}"
+
+
+def _coerce(hint, value, where: str, metadata=types.MappingProxyType({})):
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        options = typing.get_args(hint)
+        if value is None and type(None) in options:
+            return None
+        return _coerce(next(o for o in options if o is not type(None)), value, where, metadata)
+    if dataclasses.is_dataclass(hint):
+        return value if isinstance(value, hint) else build(hint, value, where)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{where}: expected a list, got {value!r}")
+        inner = typing.get_args(hint)
+        if len(inner) == 2 and inner[1] is Ellipsis:
+            inner = (inner[0],) * len(value)
+        elif len(inner) != len(value):
+            raise ConfigError(f"{where}: expected {len(inner)} values, got {len(value)}")
+        return tuple(
+            _coerce(t, v, f"{where}[{i}]", metadata) for i, (t, v) in enumerate(zip(inner, value, strict=True))
+        )
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: expected keys and values, got {value!r}")
+        inner = typing.get_args(hint)[1]
+        return {str(k): _coerce(inner, v, f"{where}.{k}", metadata) for k, v in value.items()}
+    return _scalar(hint, value, where, metadata)
+
+
+def _scalar(kind, value, where: str, metadata):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ConfigError(f"{where}: expected {_plain(kind)}, got {value!r}")
+    if kind is float and not abs(value) < float("inf"):
+        raise ConfigError(f"{where}: {value!r} is not a finite number")
+    low, high, choices = metadata.get("low"), metadata.get("high"), metadata.get("choices")
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise ConfigError(f"{where}: {value!r} is outside {low} .. {high}")
+    if choices is not None and value not in choices:
+        near = difflib.get_close_matches(str(value), choices, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{where}: {value!r} is none of {', '.join(choices)}{hint}")
+    return value
+
+
+def _plain(kind) -> str:
+    return {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}.get(kind, str(kind))
+
+
+class _Loader(yaml.SafeLoader):
+    """A key that stands twice is an error, and 1e-3 is a number, as it is for the ROS parameter parser."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = []
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.YAMLError(f"{key.value!r} stands twice, again on line {key.start_mark.line + 1}")
+            seen.append(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def read_yaml(path: Path) -> dict:
+    try:
+        content = yaml.load(path.read_text(), Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path.name}: not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path.name}: expected keys and values at the top")
+    return content
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One setting of a tree of settings, by its dotted ROS parameter name."""
+
+    name: str
+    value: Any
+    doc: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...] | None
+    live: bool
+
+
+def leaves(config, prefix: str = "") -> list[Leaf]:
+    """All settings of a dataclass and its sections: what a node declares as parameters."""
+    found = []
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        name = f"{prefix}{f.name}"
+        if dataclasses.is_dataclass(value):
+            found += leaves(value, f"{name}.")
+        else:
+            m = f.metadata
+            limits = m.get("low"), m.get("high"), m.get("choices")
+            found.append(Leaf(name, value, m.get("doc", ""), *limits, bool(m.get("live"))))
+    return found
+
+
+def replaced(config, name: str, value, where: str = "override"):
+    """`config` with one dotted setting changed, checked as strictly as a file is."""
+    head, _, rest = name.partition(".")
+    fields = {f.name: f for f in dataclasses.fields(config)}
+    if head not in fields:
+        raise ConfigError(unknown_key(where, head, fields))
+    if rest:
+        changed = replaced(getattr(config, head), rest, value, f"{where}.{head}")
+    else:
+        hint = typing.get_type_hints(type(config))[head]
+        changed = _coerce(hint, value, f"{where}.{head}", fields[head].metadata)
+    try:
+        return dataclasses.replace(config, **{head: changed})
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def as_mapping(config) -> dict:
+    """Plain nested mapping of a dataclass, ready for YAML or JSON."""
+    return {
+        f.name: (
+            as_mapping(value)
+            if dataclasses.is_dataclass(value := getattr(config, f.name))
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+        )
+        for f in dataclasses.fields(config)
+    }

@@ -1,0 +1,204 @@
+"""Agent: a complete state in, a plan out. The same in the planner node, in training and in evaluation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mbrl_ros.control.exploring import RandomMotion
+from mbrl_ros.control.filter import StateFilter
+from mbrl_ros.control.scoring import Situation, make_problem
+from mbrl_ros.dynamics.ensemble import Ensemble
+from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.planners import mppi
+from mbrl_ros.planners.problem import NoPlan, PlanResult
+from mbrl_ros.robots.action_maps import make_action_map
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.settings import PlannerConfig
+from mbrl_ros.tasks import make_task
+from mbrl_ros.types import NS, Action, Plan, RobotState
+
+PLAN_SECONDS = 0.08  # a plan reaches at least this far, so that a late one finds its predecessor still valid
+
+
+class Agent:
+    """Holds what survives a tick: warm start, promised targets, state estimate, gait origin, model."""
+
+    def __init__(self, spec: RobotSpec, config: PlannerConfig):
+        self.spec, self.config = spec, config
+        self.layout = FeatureLayout(spec)
+        self.task = make_task(config.task, self.layout)
+        self.map = make_action_map(config.action_map, spec)
+        self.model_version = 0
+        self.gait_origin_ns: int | None = None
+        self.last_result: PlanResult | NoPlan | None = None
+        self._model = None
+        self._points = math.ceil(PLAN_SECONDS / spec.dt - 1e-9)
+        if config.mppi.horizon < self._points:
+            raise ValueError(f"mppi.horizon must be at least {self._points} steps of {spec.dt} s")
+        self._filter = StateFilter(self.layout.noise)
+        self._generator = torch.Generator().manual_seed(config.seed)
+        self._motion = RandomMotion(self.map.size, config.explore.knot_steps, config.seed)
+        self._sequence = -1
+        self._step = 0  # control steps since the beginning
+        self._build()
+        self.forget()
+
+    @property
+    def mode(self) -> str:
+        """What it does now: without a model it explores where a learner runs, and stands where none does."""
+        if self.config.mode == "mppi" and self._model is None:
+            return "explore" if self.config.learning else "stand"
+        return self.config.mode
+
+    def configure(self, config: PlannerConfig) -> None:
+        """Other live settings from the next tick on; the warm start stays."""
+        rebuild = (config.mppi, config.cost) != (self.config.mppi, self.config.cost)
+        self.config = config
+        if rebuild:
+            self._build()
+
+    def set_model(self, model, version: int) -> None:
+        """Plan with another model from the next tick on. An ensemble of known shapes is copied into the running one."""
+        same = isinstance(self._model, FoldedEnsemble) and isinstance(model, Ensemble)
+        if same and self._model.fits(model):
+            self._model.load(model)
+        else:
+            self._model = FoldedEnsemble(model) if isinstance(model, Ensemble) else model
+            self._build()
+        self.model_version = version
+
+    def forget(self) -> None:
+        """After a reset or a gap: no warm start, no promises, no estimate."""
+        self._warm: Tensor | None = None
+        self._promised: dict[int, np.ndarray] = {}
+        self._applied: tuple[np.ndarray, Action] | None = None
+        self._estimate: np.ndarray | None = None
+        self._stamp_ns: int | None = None
+        self._plan: Plan | None = None
+        self._filter.forget()
+
+    def note_applied(self, target: np.ndarray, action: Action) -> None:
+        """What the guard really sent over the step that is running."""
+        self._applied = (target, action)
+
+    def phase(self, stamp_ns: int) -> float:
+        """Of the gait, 0..1."""
+        if self.spec.legs is None or self.gait_origin_ns is None:
+            return 0.0
+        return ((stamp_ns - self.gait_origin_ns) / NS / self.spec.legs.gait.period) % 1.0
+
+    @torch.inference_mode()
+    def act(self, state: RobotState, command: np.ndarray) -> Plan | NoPlan:
+        """The plan made in `state`, to be followed from `delay` steps later on. A repeated stamp has the same answer."""
+        if self._plan is not None and state.stamp_ns == self._plan.stamp_ns:
+            return self._plan
+        elapsed = self._elapsed_steps(state.stamp_ns)
+        if self.gait_origin_ns is None:
+            self.gait_origin_ns = state.stamp_ns
+        self._step += elapsed
+        estimate = self._update_estimate(self.layout.encode(state), elapsed)
+        promised = [self._promise(self._step + i) for i in range(self.config.delay)]
+        first_ns = state.stamp_ns + self.config.delay * self.spec.dt_ns
+        exploring = self.mode == "explore"
+        if self.mode == "mppi":
+            decisions = self._plan_decisions(estimate, promised, command, first_ns, elapsed)
+            if isinstance(decisions, NoPlan):
+                return decisions
+            exploring = self.config.learning and self.config.explore.while_learning > 0
+        elif exploring:
+            motion = self._motion.between(self._step, self._points) * self.config.explore.noise
+            decisions = (self.map.rest + motion * self.map.explore).clamp(*self.map.bounds)
+        if self.mode == "stand":
+            targets = np.tile(self.spec.stance, (self._points, 1))
+        else:
+            phase = self._phases(first_ns, self._points)
+            targets = self.map.decode(decisions[None, : self._points], phase)[0].numpy().astype(np.float64)
+        self._estimate, self._stamp_ns, self._applied = estimate, state.stamp_ns, None
+        self._promised = {s: t for s, t in self._promised.items() if s >= self._step}
+        for i, target in enumerate(targets):
+            self._promised[self._step + self.config.delay + i] = target
+        self._sequence += 1
+        offsets = tuple((self.config.delay + i) * self.spec.dt_ns for i in range(self._points))
+        self._plan = Plan(
+            state.stamp_ns, self._sequence, self.model_version, self.gait_origin_ns, offsets, targets, exploring
+        )
+        return self._plan
+
+    def _build(self) -> None:
+        """The problem for the present shapes; a warm start of another horizon is cut or prolonged."""
+        horizon = self.config.mppi.horizon
+        self._situation = Situation.empty(self.layout.size, self.task.command_size, self.map.size, horizon)
+        self._problem = None
+        if self._model is not None:
+            c = self.config
+            self._problem = make_problem(
+                self._situation, self._model, self.task, self.map, c.cost, c.treatment, c.pessimism, c.mppi.samples
+            )
+        warm = getattr(self, "_warm", None)
+        if warm is not None and len(warm) != horizon:
+            self._warm = torch.cat([warm, warm[-1:].expand(max(0, horizon - len(warm)), -1)])[:horizon]
+
+    def _elapsed_steps(self, stamp_ns: int) -> int:
+        if self._stamp_ns is None:
+            return 1
+        steps = round((stamp_ns - self._stamp_ns) / self.spec.dt_ns)
+        if steps < 1 or stamp_ns - self._stamp_ns > 1.5 * self.spec.dt_ns:
+            self.forget()
+            return max(1, steps)
+        return steps
+
+    def _promise(self, step: int) -> np.ndarray:
+        """The target that the robot will be told at `step`: the plan's, unless the guard is not following it."""
+        if self._applied is not None and self._applied[1] not in (Action.FOLLOW, Action.CLIP):
+            return self._applied[0]
+        return self._promised.get(step, self.spec.stance)
+
+    def _update_estimate(self, measured: np.ndarray, elapsed: int) -> np.ndarray:
+        """(S,) the state now: measured, merged with what the model expected of the target that was applied."""
+        predicted = None
+        if self.config.filter and self._estimate is not None and self._model is not None and elapsed == 1:
+            target = self._applied[0] if self._applied else self._promised.get(self._step - 1, self.spec.stance)
+            predicted = self._predict(self._estimate, [target])
+        return self._filter.update(measured, predicted)
+
+    def _predict(self, state: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:
+        """(S,) the mean over members of the state after the given targets."""
+        told = torch.tensor(np.array(targets), dtype=torch.float32)[None, None].expand(self._model.members, -1, -1, -1)
+        start = torch.tensor(state)[None, None].expand(self._model.members, -1, -1)
+        return self._model.rollout(start, told)[:, 0, -1].mean(0).numpy()
+
+    def _plan_decisions(self, estimate, promised, command, first_ns: int, elapsed: int) -> Tensor | NoPlan:
+        """(H, U) from the step `delay` ahead on."""
+        s, config = self._situation, self.config.mppi
+        s.state.copy_(torch.from_numpy(self._predict(estimate, promised) if promised else estimate))
+        s.command.copy_(torch.from_numpy(np.asarray(command, np.float32)))
+        s.phase.copy_(self._phases(first_ns, config.horizon))
+        s.prior.copy_(self.map.prior(s.command).expand(config.horizon, -1))
+        if self._warm is None:
+            warm = s.prior.clone()
+            s.before.copy_(warm[0])
+        else:
+            s.before.copy_(self._warm[min(elapsed, config.horizon) - 1])
+            warm = mppi.shifted(self._warm, elapsed, s.prior, config.tail)
+        result = mppi.plan(config, self._problem, warm, self._generator)
+        self.last_result = result
+        if isinstance(result, NoPlan):
+            return result
+        self._warm = result.actions
+        decisions = result.actions[: self._points]
+        if self.config.learning and self.config.explore.while_learning > 0:
+            motion = self._motion.between(self._step, len(decisions)) * self.map.explore
+            decisions = (decisions + self.config.explore.while_learning * motion).clamp(*self.map.bounds)
+        return decisions
+
+    def _phases(self, first_ns: int, count: int) -> Tensor:
+        """(count,) of the gait from robot time `first_ns` on, one a step."""
+        if self.spec.legs is None:
+            return torch.zeros(count)
+        step = self.spec.dt / self.spec.legs.gait.period
+        return (self.phase(first_ns) + step * torch.arange(count)) % 1.0

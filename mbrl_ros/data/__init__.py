@@ -1,0 +1,1 @@
+"""From samples to transitions to training batches."""

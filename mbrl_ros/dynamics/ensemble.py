@@ -1,0 +1,117 @@
+"""An ensemble of networks that predict the change of the state, all members in one batched matmul a layer.
+
+A model works in physical units on both sides. Inside, with mu and sigma the running statistics of the data,
+
+    x = (s - mu_s) / sigma_s,   a = (target - stance) / action_scale,   s' = s + mu_d + sigma_d * f(x, a)
+
+The statistics can move while the model lives: `renormalise` rescales the outer layers so that the function stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.settings import EnsembleConfig
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """Mean and standard deviation of states and of their one-step differences."""
+
+    state_mean: Tensor  # (S,)
+    state_std: Tensor  # (S,)
+    step_mean: Tensor  # (S,)
+    step_std: Tensor  # (S,)
+
+    @staticmethod
+    def of_data(states: np.ndarray, next_states: np.ndarray, floor: np.ndarray) -> Normaliser:
+        """Statistics of (B, S) arrays; no state counts as smaller than a tenth of `floor` (S,), no step as a thousandth."""
+        step = next_states - states
+        return Normaliser(
+            torch.tensor(states.mean(0)),
+            torch.tensor(np.maximum(states.std(0), 0.1 * floor)),
+            torch.tensor(step.mean(0)),
+            torch.tensor(np.maximum(step.std(0), 0.001 * floor)),
+        )
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Weights (E, in, out) and biases (E, 1, out) of each layer, the normaliser, and the units of actions."""
+
+    config: EnsembleConfig
+    weights: tuple[Tensor, ...]
+    biases: tuple[Tensor, ...]
+    normaliser: Normaliser
+    action_offset: Tensor  # (A,)
+    action_scale: Tensor  # (A,)
+
+    @property
+    def members(self) -> int:
+        return self.config.members
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return [*self.weights, *self.biases]
+
+    def change(self, x: Tensor, action: Tensor) -> Tensor:
+        """Normalised state (E, B, S) and action (E, B, A) -> the normalised change of the state (E, B, S)."""
+        h = torch.cat([x, action], -1)
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            h = F.silu(torch.baddbmm(bias, h, weight))
+        return torch.baddbmm(self.biases[-1], h, self.weights[-1])
+
+    def rollout(self, states: Tensor, actions: Tensor) -> Tensor:
+        """States (E, B, S) and targets (E, B, H, A) in physical units -> the states that follow (E, B, H, S)."""
+        n = self.normaliser
+        x, out = states, []
+        scaled = (actions - self.action_offset) / self.action_scale
+        for step in range(actions.shape[2]):
+            change = self.change((x - n.state_mean) / n.state_std, scaled[:, :, step])
+            x = x + n.step_mean + n.step_std * change
+            out.append(x)
+        return torch.stack(out, 2)
+
+
+def new_ensemble(config: EnsembleConfig, layout: FeatureLayout, seed: int) -> Ensemble:
+    """Random members; the last layer starts small, so that an untrained model says 'nothing changes much'."""
+    spec = layout.spec
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [layout.size + len(spec.actuated), *[config.width] * config.layers, layout.size]
+    weights, biases = [], []
+    for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        scale = (0.1 if i == len(sizes) - 2 else 1.0) / fan_in**0.5
+        weights.append(torch.randn(config.members, fan_in, fan_out, generator=generator) * scale)
+        biases.append(torch.zeros(config.members, 1, fan_out))
+    scales = torch.tensor(layout.scales)
+    start = Normaliser(torch.zeros(layout.size), scales, torch.zeros(layout.size), scales.clone())
+    return Ensemble(
+        config,
+        tuple(weights),
+        tuple(biases),
+        start,
+        torch.tensor(spec.stance, dtype=torch.float32),
+        torch.tensor(spec.action_scale, dtype=torch.float32),
+    )
+
+
+def renormalise(model: Ensemble, new: Normaliser) -> Ensemble:
+    """The same function of physical units under other statistics."""
+    old, s = model.normaliser, model.normaliser.state_mean.shape[0]
+    weights = [w.detach().clone() for w in model.weights]
+    biases = [b.detach().clone() for b in model.biases]
+    # x_old = (x_new * new_std + new_mean - old_mean) / old_std
+    inner = weights[0][:, :s]
+    shift = ((new.state_mean - old.state_mean) / old.state_std) @ inner
+    biases[0] += shift[:, None]
+    weights[0][:, :s] = inner * (new.state_std / old.state_std)[:, None]
+    ratio = old.step_std / new.step_std
+    weights[-1] *= ratio
+    biases[-1] = biases[-1] * ratio + (old.step_mean - new.step_mean) / new.step_std
+    return replace(model, weights=tuple(weights), biases=tuple(biases), normaliser=new)

@@ -1,0 +1,88 @@
+"""A model as bytes: safetensors with a card in its header. Never unpickled; refused by name where it does not fit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from mbrl_ros.config import ConfigError, build
+from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, new_ensemble
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.settings import EnsembleConfig
+
+
+class ModelRefused(ValueError):
+    """These bytes are no model of this robot; the message says why."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known about a model."""
+
+    robot: str
+    layout: str  # RobotSpec.layout_hash
+    version: int
+    seconds: float  # of robot data behind it
+    held_out_error: float
+    one_step_r2: float
+
+
+def to_bytes(model: Ensemble, card: Card) -> bytes:
+    tensors = {f"weight.{i}": w.detach().contiguous() for i, w in enumerate(model.weights)}
+    tensors |= {f"bias.{i}": b.detach().contiguous() for i, b in enumerate(model.biases)}
+    tensors |= {f"normaliser.{f.name}": getattr(model.normaliser, f.name).contiguous() for f in fields(Normaliser)}
+    metadata = {"card": json.dumps(asdict(card)), "ensemble": json.dumps(asdict(model.config))}
+    return save_tensors(tensors, metadata)
+
+
+def read_header(data: bytes) -> dict[str, str]:
+    """The metadata of safetensors bytes."""
+    try:
+        size = int.from_bytes(data[:8], "little")
+        if len(data) < 8 or size > len(data) - 8:
+            raise ValueError(f"{len(data)} bytes are too few")
+        header = json.loads(data[8 : 8 + size])
+        return dict(header["__metadata__"])
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise ModelRefused(f"not a model file: {error}") from error
+
+
+def from_bytes(data: bytes, layout: FeatureLayout) -> tuple[Ensemble, Card]:
+    """The model and its card; ModelRefused where it is damaged, of another robot or another layout, or not finite."""
+    metadata = read_header(data)
+    try:
+        card = build(Card, json.loads(metadata["card"]), "card")
+        config = build(EnsembleConfig, json.loads(metadata["ensemble"]), "ensemble")
+    except (KeyError, ValueError, ConfigError) as error:
+        raise ModelRefused(f"not a model file: its card is damaged: {error}") from error
+    if card.layout != layout.spec.layout_hash:
+        raise ModelRefused(
+            f"model of robot {card.robot!r} (layout {card.layout}) does not fit {layout.spec.name!r} "
+            f"(layout {layout.spec.layout_hash}): joints, features or dt differ; train one with `mbrl train`"
+        )
+    try:
+        tensors = load_tensors(data)
+    except SafetensorError as error:
+        raise ModelRefused(f"model file is damaged: {error}") from error
+    expected = new_ensemble(config, layout, 0)
+    count = len(expected.weights)
+    try:
+        weights = tuple(tensors[f"weight.{i}"] for i in range(count))
+        biases = tuple(tensors[f"bias.{i}"] for i in range(count))
+        normaliser = Normaliser(*(tensors[f"normaliser.{f.name}"] for f in fields(Normaliser)))
+    except KeyError as error:
+        raise ModelRefused(f"model file lacks {error}") from error
+    found = [*weights, *biases, *vars(normaliser).values()]
+    wanted = [*expected.weights, *expected.biases, *vars(expected.normaliser).values()]
+    for have, want in zip(found, wanted, strict=True):
+        if have.shape != want.shape or have.dtype != torch.float32:
+            raise ModelRefused(f"model file has a tensor of {tuple(have.shape)}, expected {tuple(want.shape)}")
+        if not torch.isfinite(have).all():
+            raise ModelRefused("model file has weights that are not finite")
+    model = Ensemble(config, weights, biases, normaliser, expected.action_offset, expected.action_scale)
+    return model, card

@@ -1,0 +1,61 @@
+"""One training step: roll the model on its own predictions for K steps and correct all of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mbrl_ros.dynamics.ensemble import Ensemble
+
+CLIP = 10.0  # of the gradient's norm
+BETA = 3.0  # standard deviations of a step up to which the loss is quadratic
+
+
+def multi_step_loss(model: Ensemble, states: Tensor, actions: Tensor) -> Tensor:
+    """Normalised states (E, B, K + 1, S) and actions (E, B, K, A) -> mean smooth-L1 over K steps, in units of a step's
+    standard deviation."""
+    n = model.normaliser
+    ratio, drift = n.step_std / n.state_std, n.step_mean / n.state_std
+    x, loss = states[:, :, 0], 0.0
+    steps = actions.shape[2]
+    for k in range(steps):
+        x = x + drift + ratio * model.change(x, actions[:, :, k])
+        loss = loss + F.smooth_l1_loss(x / ratio, states[:, :, k + 1] / ratio, beta=BETA)
+    return loss / steps
+
+
+class Trainer:
+    """Steps an optimiser over the weights of one ensemble, in place."""
+
+    def __init__(self, model: Ensemble, rate: float, weight_decay: float):
+        self.model = model
+        for parameter in model.parameters:
+            parameter.requires_grad_(True)
+        self._optimiser = torch.optim.AdamW(model.parameters, lr=rate, weight_decay=weight_decay, fused=True)
+
+    def step(self, states: Tensor, actions: Tensor) -> float:
+        """One step on physical states (E, B, K + 1, S) and targets (E, B, K, A); returns the loss."""
+        n = self.model.normaliser
+        x = (states - n.state_mean) / n.state_std
+        a = (actions - self.model.action_offset) / self.model.action_scale
+        loss = multi_step_loss(self.model, x, a)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters, CLIP)
+        self._optimiser.step()
+        return loss.item()
+
+    def replace_values(self, model: Ensemble) -> None:
+        """Give the trained tensors other values (of the same shapes) and the model another normaliser."""
+        with torch.no_grad():
+            for own, new in zip(self.model.parameters, model.parameters, strict=True):
+                own.copy_(new)
+        self.model = Ensemble(
+            model.config,
+            self.model.weights,
+            self.model.biases,
+            model.normaliser,
+            model.action_offset,
+            model.action_scale,
+        )

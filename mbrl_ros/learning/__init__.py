@@ -1,0 +1,1 @@
+"""Transitions in, model versions out."""

@@ -1,0 +1,149 @@
+"""Learner: collects transitions, trains when data is due, and offers a model only if held-out data does not speak against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from mbrl_ros.data.replay import ReplayBuffer, resampled
+from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, new_ensemble, renormalise
+from mbrl_ros.dynamics.evaluation import HeldOut, evaluate
+from mbrl_ros.dynamics.storage import Card
+from mbrl_ros.dynamics.training import Trainer
+from mbrl_ros.robots.features import FeatureLayout, is_symmetric, mirror_actions
+from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.settings import LearnerConfig
+from mbrl_ros.types import Transition
+
+HELD_OUT_HORIZON = 20  # steps of the open-loop check
+HELD_OUT_WINDOWS = 512
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one round of training."""
+
+    promoted: bool
+    card: Card
+    candidate: HeldOut
+    incumbent: HeldOut | None
+    loss: float
+
+
+class Learner:
+    """Owns the buffer, the candidate that is trained and the incumbent that plans."""
+
+    def __init__(self, spec: RobotSpec, config: LearnerConfig, model: Ensemble | None = None, card: Card | None = None):
+        self.spec, self.config = spec, config
+        self.layout = FeatureLayout(spec)
+        self.buffer = ReplayBuffer(config.capacity, self.layout.size, len(spec.actuated), spec.dt_ns)
+        self.incumbent = model
+        self.version = card.version if card else 0
+        self.earlier_seconds = card.seconds if card else 0.0  # of data behind the model that came with it
+        self.proposed = self.promoted = self.refused = 0
+        self.rounds = 0
+        start = copied(model) if model else new_ensemble(config.ensemble, self.layout, config.seed)
+        self._trainer = Trainer(start, config.train.rate, config.train.weight_decay)
+        self._generator = np.random.default_rng(config.seed)
+        self._trained_at = 0.0  # seconds of data at the last round
+        self._mirror = config.train.mirror and is_symmetric(spec)
+
+    @property
+    def seconds(self) -> float:
+        """Of robot data seen in this run."""
+        return self.buffer.added * self.spec.dt
+
+    def add(self, transition: Transition) -> None:
+        self.buffer.add(transition)
+
+    def due(self) -> bool:
+        """Whether the data calls for a round of training."""
+        wait = self.config.every_seconds if self._trained_at else self.config.first_seconds
+        return self.seconds - self._trained_at >= wait - 1e-6
+
+    def train(self) -> Iterator[float]:
+        """One round, a loss at a time, so that the caller can look after other things in between."""
+        first = self.rounds == 0 and self.incumbent is None
+        count = self.config.first_steps if first else self.config.steps
+        self.rounds += 1
+        self._trained_at = self.seconds
+        steps = self.config.train.rollout
+        starts = self.buffer.starts(steps, held_out=False)
+        if len(starts) == 0:
+            return
+        if not (self.rounds == 1 and self.incumbent is not None):
+            self._renormalise()
+        members = self._trainer.model.members
+        if self.config.train.bootstrap:
+            own = resampled(self.buffer, starts, members, self.config.seed)
+        else:
+            own = [starts] * members
+        for _ in range(count):
+            picked = np.stack([o[self._generator.integers(len(o), size=self.config.train.batch)] for o in own])
+            states, actions = self.buffer.sequences(picked, steps)
+            if self._mirror:
+                states, actions = mirrored_half(self.layout, states, actions)
+            yield self._trainer.step(torch.from_numpy(states), torch.from_numpy(actions))
+
+    def judge(self, loss: float = float("nan")) -> Verdict:
+        """Promote the candidate unless it loses against the incumbent on held-out data."""
+        candidate = copied(self._trainer.model)
+        states, actions = self._held_out()
+        quality = evaluate(candidate, states, actions, self.layout.scales)
+        rival = evaluate(self.incumbent, states, actions, self.layout.scales) if self.incumbent else None
+        self.proposed += 1
+        good = np.isfinite(quality.error) and (
+            rival is None or not np.isfinite(rival.error) or quality.error <= self.config.tolerance * rival.error
+        )
+        if good:
+            self.promoted += 1
+            self.version += 1
+            self.incumbent = candidate
+        else:
+            self.refused += 1
+        card = Card(
+            self.spec.name,
+            self.spec.layout_hash,
+            self.version,
+            self.earlier_seconds + self.seconds,
+            (quality if good else rival).error,
+            (quality if good else rival).one_step_r2,
+        )
+        return Verdict(bool(good), card, quality, rival, loss)
+
+    def _renormalise(self) -> None:
+        statistics = Normaliser.of_data(*self.buffer.everything(), self.layout.scales)
+        self._trainer.replace_values(renormalise(self._trainer.model, statistics))
+
+    def _held_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """Windows that were never trained on; in the first seconds there may be none, then training windows serve."""
+        for horizon in (HELD_OUT_HORIZON, self.config.train.rollout):
+            for held_out in (True, False):
+                starts = self.buffer.starts(horizon, held_out)
+                if len(starts):
+                    every = max(1, len(starts) // HELD_OUT_WINDOWS)
+                    return self.buffer.sequences(starts[::every], horizon)
+        raise ValueError("no transitions follow each other: nothing to judge a model on")
+
+
+def copied(model: Ensemble) -> Ensemble:
+    """A frozen copy with tensors of its own."""
+    return replace(
+        model,
+        weights=tuple(w.detach().clone() for w in model.weights),
+        biases=tuple(b.detach().clone() for b in model.biases),
+    )
+
+
+def mirrored_half(layout: FeatureLayout, states: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left and right exchanged in the second half of the batch; states (E, B, K + 1, S), targets (E, B, K, A)."""
+    half = states.shape[1] // 2
+    permutation, signs = layout.mirror
+    states[:, half:] = states[:, half:][..., permutation] * signs
+    permutation, signs = mirror_actions(layout.spec)
+    stance = layout.spec.stance.astype(np.float32)
+    actions[:, half:] = ((actions[:, half:] - stance)[..., permutation]) * signs + stance
+    return states, actions

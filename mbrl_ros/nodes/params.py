@@ -1,0 +1,94 @@
+"""Settings as ROS parameters: declared from a dataclass, read back frozen, changed while running by the same rules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+
+from mbrl_ros.config import ConfigError, Leaf, leaves, replaced, unknown_key
+
+MOST_INTEGER = 2**63 - 1
+
+
+class Settings:
+    """`current` is the frozen dataclass as of now; `on_change(new)` is called after a live change was accepted."""
+
+    def __init__(self, node, default, on_change: Callable[[object], None] = lambda new: None):
+        """`default` is an instance of the dataclass; values of a parameter file or the command line come over it."""
+        self._node = node
+        self._on_change = on_change
+        self.current = _declared(node, default)
+        node.add_on_set_parameters_callback(self._check)
+        node.add_post_set_parameters_callback(self._take)
+
+    def _check(self, parameters) -> SetParametersResult:
+        try:
+            self._with(parameters)
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _take(self, parameters) -> None:
+        changed = self._with(parameters)
+        if changed != self.current:
+            self.current = changed
+            self._on_change(changed)
+
+    def _with(self, parameters):
+        known = {leaf.name for leaf in leaves(self.current)}
+        changed = self.current
+        for parameter in parameters:
+            if parameter.name in known:  # others belong to rclpy, as use_sim_time does
+                changed = replaced(changed, parameter.name, _plain(parameter.value), self._node.get_name())
+        return changed
+
+
+def _declared(node, default):
+    known = leaves(default)
+    _refuse_unknown(node, {leaf.name for leaf in known})
+    config = default
+    for leaf in known:
+        try:
+            parameter = node.declare_parameter(leaf.name, _ros_value(leaf), _descriptor(leaf))
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            hint = f"; write a number with a point, as in {float(leaf.value)}" if isinstance(leaf.value, float) else ""
+            raise ConfigError(f"{node.get_name()}: {error}{hint}") from error
+        config = replaced(config, leaf.name, _plain(parameter.value), node.get_name())
+    return config
+
+
+def _refuse_unknown(node, known: set[str]) -> None:
+    """rclpy drops overrides of parameters that nobody declares; a mistyped name would go unseen."""
+    allowed = known | {"use_sim_time", "start_type_description_service"}
+    for name in node._parameter_overrides:
+        if name not in allowed and not name.startswith("qos_overrides."):
+            raise ConfigError(unknown_key(node.get_name(), name, known))
+
+
+def _descriptor(leaf: Leaf) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=leaf.doc, read_only=not leaf.live)
+    if leaf.choices:
+        descriptor.additional_constraints = f"one of {', '.join(leaf.choices)}"
+    if leaf.low is None and leaf.high is None:
+        return descriptor
+    if isinstance(leaf.value, float):
+        low = -sys.float_info.max if leaf.low is None else float(leaf.low)
+        high = sys.float_info.max if leaf.high is None else float(leaf.high)
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    else:
+        low = -MOST_INTEGER if leaf.low is None else int(leaf.low)
+        high = MOST_INTEGER if leaf.high is None else int(leaf.high)
+        descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
+    return descriptor
+
+
+def _ros_value(leaf: Leaf):
+    return list(leaf.value) if isinstance(leaf.value, tuple) else leaf.value
+
+
+def _plain(value):
+    """rclpy hands arrays out as array.array."""
+    return value if isinstance(value, (str, int, float, bool)) else list(value)

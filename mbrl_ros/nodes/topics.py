@@ -1,0 +1,194 @@
+"""Every topic and service of the project: one table. Nodes create theirs through it; the documentation prints it.
+
+Names are relative: a namespace puts several robots in one graph.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import Twist, TwistStamped
+from nav_msgs.msg import Odometry
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Imu, JointState
+from std_msgs.msg import Float32, Float64MultiArray, String, UInt8MultiArray
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
+
+from mbrl_ros.robots.spec import RobotSpec
+
+
+def _reliable(depth: int) -> QoSProfile:
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE)
+
+
+def _latched(depth: int) -> QoSProfile:
+    return QoSProfile(
+        depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+    )
+
+
+QOS = {
+    "sensor data": qos_profile_sensor_data,
+    "best effort 1": QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+    "reliable 1": _reliable(1),
+    "reliable 10": _reliable(10),
+    "reliable 50": _reliable(50),
+    "latched": _latched(1),
+    "latched 100": _latched(100),
+    "reliable, transient local 3000": _latched(3000),
+}
+
+
+@dataclass(frozen=True)
+class Topic:
+    name: str
+    type: type
+    qos: str  # a key of QOS
+    publishers: str
+    subscribers: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ServiceEntry:
+    name: str
+    type: type
+    server: str
+    note: str = ""
+
+
+JOINT_STATES = Topic(
+    "joint_states", JointState, "sensor data", "robot", "planner, guard",
+    "by name, any order; a missing joint is an error; from the bridge at the larger of 100 Hz and 1/dt",
+)  # fmt: skip
+IMU = Topic("imu/data", Imu, "sensor data", "robot", "planner, guard", "orientation and body rates; body frame")
+ODOM = Topic("odom", Odometry, "sensor data", "robot", "planner, guard", "twist in the body frame, z above the ground")
+GROUND_TRUTH = Topic(
+    "ground_truth/odom", Odometry, "sensor data", "bridge", "judges",
+    "frames of odom; for judging only, nothing that controls reads it",
+)  # fmt: skip
+CLOCK = Topic("/clock", Clock, "best effort 1", "bridge", "foreign nodes", "ours take robot time from stamps")
+CMD_VEL = Topic("cmd_vel", Twist, "reliable 10", "person", "planner", "older than command_timeout counts as zero")
+CMD_VEL_STAMPED = replace(CMD_VEL, type=TwistStamped, note="in place of Twist with stamped_command: true")
+PLAN = Topic(
+    "plan", JointTrajectory, "reliable 1", "planner", "guard",
+    "joint targets from the stamp on; frame_id carries sequence, model version, gait origin, exploring",
+)  # fmt: skip
+COMMANDS = Topic(
+    "joint_group_position_controller/commands", Float64MultiArray, "reliable 1", "guard", "robot",
+    "the ros2_control forward-command convention, joint names as layout labels; name and interface from the robot file",
+)  # fmt: skip
+ROBOT_MODE = Topic("robot_mode", String, "latched", "guard", "robot", "position, damp or off")
+APPLIED = Topic(
+    "applied", JointState, "reliable 50", "guard", "planner, judges",
+    "what was sent; frame_id carries plan sequence, model version, action (follow, clip, hold, sit, damp), mode",
+)  # fmt: skip
+EVENTS = Topic(
+    "events", DiagnosticStatus, "latched 100", "bridge, guard", "all",
+    "reset, fall, estop, release, mode, with robot time",
+)  # fmt: skip
+TRANSITION = Topic(
+    "transition", Float64MultiArray, "reliable, transient local 3000", "planner", "learner",
+    "layout dims name each part; a restarted learner gets the last minute again",
+)  # fmt: skip
+MODEL = Topic(
+    "model", UInt8MultiArray, "latched", "learner", "planner",
+    "safetensors bytes with version, layout hash and held-out error",
+)  # fmt: skip
+MODEL_STATUS = Topic(
+    "model_status", DiagnosticStatus, "latched", "planner", "learner",
+    "the live version; versions refused or rolled back, and why",
+)  # fmt: skip
+DIAGNOSTICS = Topic(
+    "diagnostics", DiagnosticArray, "reliable 10", "all", "person", "rates, ages, misses, versions, drops; 1-10 Hz"
+)
+METRICS = Topic("metrics/<name>", Float32, "sensor data", "all", "rqt_plot, PlotJuggler", "one number a topic, 10 Hz")
+PLAN_MARKERS = Topic(
+    "plan_markers", MarkerArray, "reliable 1", "planner", "rviz", "10 Hz, only while someone subscribes"
+)
+ROBOT_DESCRIPTION = Topic("robot_description", String, "latched", "bridge", "rviz", "URDF")
+
+TOPICS = (
+    JOINT_STATES,
+    IMU,
+    ODOM,
+    GROUND_TRUTH,
+    CLOCK,
+    CMD_VEL,
+    CMD_VEL_STAMPED,
+    PLAN,
+    COMMANDS,
+    ROBOT_MODE,
+    APPLIED,
+    EVENTS,
+    TRANSITION,
+    MODEL,
+    MODEL_STATUS,
+    DIAGNOSTICS,
+    METRICS,
+    PLAN_MARKERS,
+    ROBOT_DESCRIPTION,
+)
+
+ESTOP = ServiceEntry("estop", Trigger, "guard", "damps at once and stays so")
+ESTOP_RESET = ServiceEntry("estop_reset", Trigger, "guard", "the only way out of an estop")
+STAND_UP = ServiceEntry("stand_up", Trigger, "guard", "from sit or damp to stance, then follows plans again")
+SIT_DOWN = ServiceEntry("sit_down", Trigger, "guard", "through stance to sit, then damps")
+RESET_WORLD = ServiceEntry("reset_world", Trigger, "bridge", "stands the robot up again; robot time goes on")
+SET_PAUSE = ServiceEntry("set_pause", SetBool, "bridge", "stops or continues the simulation")
+STEP_SIMULATION = ServiceEntry("step_simulation", Trigger, "bridge", "one dt with the last command; lockstep only")
+LOCKSTEP = ServiceEntry("lockstep", Trigger, "learner", "trains what is due, answers with sequence and version")
+
+SERVICES = (ESTOP, ESTOP_RESET, STAND_UP, SIT_DOWN, RESET_WORLD, SET_PAUSE, STEP_SIMULATION, LOCKSTEP)
+
+
+def commands(spec: RobotSpec) -> Topic:
+    """The command topic of this robot."""
+    return replace(COMMANDS, name=spec.command_topic)
+
+
+def metric(name: str) -> Topic:
+    return replace(METRICS, name=f"metrics/{name}")
+
+
+def publisher(node, topic: Topic):
+    return node.create_publisher(topic.type, topic.name, QOS[topic.qos])
+
+
+def subscription(node, topic: Topic, callback):
+    return node.create_subscription(topic.type, topic.name, callback, QOS[topic.qos])
+
+
+def service(node, entry: ServiceEntry, callback):
+    """`callback() -> (success, message)`; a SetBool service passes its flag: `callback(flag)`."""
+
+    def answer(request, response):
+        arguments = (request.data,) if entry.type is SetBool else ()
+        response.success, response.message = callback(*arguments)
+        return response
+
+    return node.create_service(entry.type, entry.name, answer)
+
+
+def client(node, entry: ServiceEntry):
+    return node.create_client(entry.type, entry.name)
+
+
+def markdown_table() -> str:
+    """The tables of topics and services for the documentation."""
+    lines = ["| topic | type | QoS | from -> to | note |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {t.name} | {_type_name(t.type)} | {t.qos} | {t.publishers} -> {t.subscribers} | {t.note} |" for t in TOPICS
+    ]
+    lines += ["", "| service | type | of | note |", "|---|---|---|---|"]
+    lines += [f"| {s.name} | {_type_name(s.type)} | {s.server} | {s.note} |" for s in SERVICES]
+    return "\n".join(lines) + "\n"
+
+
+def _type_name(interface: type) -> str:
+    package, kind, _ = interface.__module__.split(".", 2)
+    return f"{package}/{kind}/{interface.__name__}"

@@ -1,0 +1,37 @@
+"""Where the robot files, run files, scenes and weights lie: in the source tree, or in share/ of an installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def share() -> Path:
+    """The folder that holds config/, sim/, models/ and launch/."""
+    if (_PACKAGE.parent / "config" / "robots").is_dir():
+        return _PACKAGE.parent
+    for parent in _PACKAGE.parents:
+        if (parent / "share" / "mbrl_ros" / "config").is_dir():
+            return parent / "share" / "mbrl_ros"
+    raise FileNotFoundError(
+        f"no share/mbrl_ros/config above {_PACKAGE}: reinstall with `pip install .` or `colcon build`"
+    )
+
+
+def named(folder: str, name: str, suffix: str) -> Path:
+    """share()/folder/name.suffix, or `name` itself where it is a path to a file; else an error that lists what is there."""
+    if Path(name).is_file():
+        return Path(name)
+    path = share() / folder / f"{name}{suffix}"
+    if path.is_file():
+        return path
+    known = ", ".join(sorted(p.name.removesuffix(suffix) for p in path.parent.glob(f"*{suffix}"))) or "none"
+    raise FileNotFoundError(f"no {folder}/{name}{suffix}. Known: {known}. A path to a file works too.")
+
+
+def model_folder(run: str, model: str) -> Path | None:
+    """Where the weights of a run's `model` setting lie: the shipped ones, none (scratch), or a folder of one's own."""
+    if model == "scratch":
+        return None
+    return share() / "models" / run if model == "pretrained" else Path(model).absolute()

@@ -1,0 +1,1 @@
+"""Planners know one record, the Problem, and offer `plan(config, problem, warm, generator) -> PlanResult | NoPlan`."""

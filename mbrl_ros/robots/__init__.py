@@ -1,0 +1,1 @@
+"""Facts about robots: a robot is a file in config/robots/."""

@@ -1,0 +1,64 @@
+"""How a planner's decision variables become joint targets: joint offsets, smooth joint offsets, or a gait.
+
+A map has `size` (U), `bounds` (2, U), `noise` (U,) and `explore` (U,) scales for planning and for random motion, `rest`
+(U,) around which that motion is, `prior(command (C,)) -> (U,)`, and `decode(decisions (N, H, U), phase (H,)) -> targets (N, H, A)` in physical units.
+Decisions are scaled so that one is much.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mbrl_ros.robots.gait import GaitMap
+from mbrl_ros.robots.spec import RobotSpec
+
+
+class JointMap:
+    """Offsets of each joint's target from stance, each step its own."""
+
+    def __init__(self, spec: RobotSpec):
+        self.size = len(spec.actuated)
+        self.bounds = torch.tensor([[-1.0] * self.size, [1.0] * self.size])
+        self.noise = torch.full((self.size,), 0.35)
+        self.explore = torch.full((self.size,), 0.5)
+        self.rest = torch.zeros(self.size)
+        self._stance = torch.tensor(spec.stance, dtype=torch.float32)
+        self._reach = torch.tensor([j.reach for j in spec.actuated])
+        self._low, self._high = torch.tensor(spec.target_limits, dtype=torch.float32)
+
+    def prior(self, command: Tensor) -> Tensor:
+        return torch.zeros(self.size)
+
+    def decode(self, decisions: Tensor, phase: Tensor) -> Tensor:
+        return (self._stance + decisions * self._reach).clamp(self._low, self._high)
+
+
+class SplineMap(JointMap):
+    """As JointMap, but the decisions are the control points of a uniform cubic B-spline, one a step.
+
+    Smoothing is a convolution with the B-spline kernel of `knot_steps`, so a shifted plan decodes to the shifted motion.
+    """
+
+    knot_steps = 4
+
+    def decode(self, decisions: Tensor, phase: Tensor) -> Tensor:
+        return super().decode(self._kernel(decisions.shape[1]) @ decisions, phase)
+
+    def _kernel(self, horizon: int) -> Tensor:
+        """(H, H) rows sum to one; control points beyond the ends are left out."""
+        steps = torch.arange(horizon, dtype=torch.float32)
+        x = (steps[:, None] - steps[None, :]).abs() / self.knot_steps
+        near = 2 / 3 - x**2 + x**3 / 2
+        far = (2 - x).clamp(min=0) ** 3 / 6
+        kernel = torch.where(x < 1, near, far)
+        return kernel / kernel.sum(1, keepdim=True)
+
+
+ACTION_MAPS = {"joint": JointMap, "spline": SplineMap, "gait": GaitMap}
+
+
+def make_action_map(name: str, spec: RobotSpec):
+    if name not in ACTION_MAPS:
+        raise ValueError(f"no action map {name!r}. Known: {', '.join(ACTION_MAPS)}.")
+    return ACTION_MAPS[name](spec)

@@ -1,0 +1,216 @@
+"""RobotSpec: one robot file, checked and frozen. Numpy only, so that the guard's process stays small."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mbrl_ros.config import ConfigError, build, read_yaml
+from mbrl_ros.paths import named, share
+from mbrl_ros.types import NS
+
+INTERFACES = ("position", "velocity", "effort")
+STATE_TOPICS = ("joint_states", "imu/data", "odom")
+
+
+@dataclass(frozen=True)
+class Joint:
+    name: str
+    velocity: float  # rad/s (m/s): the fastest the target (position) or the joint (effort) may move
+    position: tuple[float, float] | None = None  # rad (m); none for a joint that turns freely
+    effort: float = 0.0
+    stance: float = 0.0
+    sit: float = 0.0
+    kp: float = 0.0
+    kv: float = 0.0
+    action_scale: float = 1.0  # physical units of one unit of model input
+    reach: float = 0.0  # how far a plan in joint targets may go from stance
+    mirror: str | None = None  # the joint on the other side, with a minus where the sign changes
+    actuated: bool = True
+    continuous: bool = False  # an angle that wraps: the model sees its cosine and sine
+
+
+@dataclass(frozen=True)
+class BaseSpec:
+    """A floating base, and when it counts as fallen."""
+
+    mass: float
+    stance_height: float
+    fall_height: float
+    fall_gravity_z: float
+
+
+@dataclass(frozen=True)
+class Leg:
+    joints: tuple[str, str, str]  # hip, thigh, calf
+    hip: tuple[float, float]  # x, y of the hip axis in the body frame
+    side: float  # +1 left, -1 right
+    phase: float  # offset in the gait, 0..1
+
+
+@dataclass(frozen=True)
+class Gait:
+    period: float  # s
+    duty: float  # share of the period that a foot is on the ground
+    lift: float  # m, of a swinging foot in the prior
+    lift_range: float  # m, the highest a plan may ask for
+    stride: tuple[float, float, float]  # m/s, m/s, rad/s of one unit of decision
+    residual: tuple[float, float, float]  # m, foot displacement of one unit of decision
+
+
+@dataclass(frozen=True)
+class Legs:
+    thigh: float
+    calf: float
+    hip_offset: float
+    foot_radius: float
+    gait: Gait
+    each: tuple[Leg, ...]
+
+
+@dataclass(frozen=True)
+class FeatureValues:
+    """One number for each kind of state feature: a scale, or a standard deviation."""
+
+    gravity: float = 0.0
+    linear_velocity: float = 0.0
+    angular_velocity: float = 0.0
+    height: float = 0.0
+    joint_position: float = 0.0
+    joint_velocity: float = 0.0
+
+
+@dataclass(frozen=True)
+class GateSpec:
+    """Which envelope the guard keeps, beyond the joints' own limits."""
+
+    tilt_gravity_z: float | None = None
+    min_height: float | None = None
+    fade_in: float = 2.0  # s
+
+
+@dataclass(frozen=True)
+class RobotSpec:
+    name: str
+    scene: str
+    interface: str
+    command_topic: str
+    state_topics: tuple[str, ...]
+    dt: float
+    sample_rate: float
+    safe_sequence: tuple[str, ...]
+    joints: tuple[Joint, ...]
+    feature_scales: FeatureValues
+    noise: FeatureValues = FeatureValues()
+    gate: GateSpec = GateSpec()
+    base: BaseSpec | None = None
+    legs: Legs | None = None
+
+    def __post_init__(self):
+        names = [j.name for j in self.joints]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"joint names repeat: {', '.join(names)}")
+        if self.interface not in INTERFACES:
+            raise ConfigError(f"interface {self.interface!r} is none of {', '.join(INTERFACES)}")
+        for topic in self.state_topics:
+            if topic not in STATE_TOPICS:
+                raise ConfigError(f"state topic {topic!r} is none of {', '.join(STATE_TOPICS)}")
+        if self.base is not None and set(self.state_topics) != set(STATE_TOPICS):
+            raise ConfigError("a robot with a base needs joint_states, imu/data and odom in state_topics")
+        if not self.dt > 0 or self.sample_rate * self.dt < 0.999:
+            raise ConfigError(f"dt {self.dt} needs a sample_rate of at least {1 / self.dt:g} Hz")
+        for joint in self.joints:
+            if joint.mirror is not None and joint.mirror.lstrip("-") not in names:
+                raise ConfigError(f"joint {joint.name}: mirror names no joint: {joint.mirror!r}")
+            if joint.actuated and self.interface == "position":
+                if joint.position is None or not joint.position[0] <= joint.stance <= joint.position[1]:
+                    raise ConfigError(f"joint {joint.name}: stance {joint.stance} is outside its limits")
+                if not joint.kp > 0:
+                    raise ConfigError(f"joint {joint.name}: a position interface needs kp > 0")
+        for leg in self.legs.each if self.legs else ():
+            for name in leg.joints:
+                if name not in names:
+                    raise ConfigError(f"leg names no joint: {name!r}. Known: {', '.join(names)}")
+
+    @cached_property
+    def joint_names(self) -> tuple[str, ...]:
+        return tuple(j.name for j in self.joints)
+
+    @cached_property
+    def actuated(self) -> tuple[Joint, ...]:
+        return tuple(j for j in self.joints if j.actuated)
+
+    @cached_property
+    def actuated_names(self) -> tuple[str, ...]:
+        return tuple(j.name for j in self.actuated)
+
+    @cached_property
+    def actuated_indices(self) -> np.ndarray:
+        """(A,) where the actuated joints stand among all joints."""
+        return np.array([i for i, j in enumerate(self.joints) if j.actuated])
+
+    @cached_property
+    def stance(self) -> np.ndarray:
+        """(A,) the target of rest: the stance, or zero effort or velocity."""
+        if self.interface != "position":
+            return np.zeros(len(self.actuated))
+        return np.array([j.stance for j in self.actuated])
+
+    @cached_property
+    def sit(self) -> np.ndarray:
+        """(A,) joint targets of lying down."""
+        return np.array([j.sit for j in self.actuated])
+
+    @cached_property
+    def target_limits(self) -> np.ndarray:
+        """(2, A) lowest and highest target, in units of the interface."""
+        if self.interface == "position":
+            return np.array([j.position for j in self.actuated]).T
+        most = np.array([j.velocity if self.interface == "velocity" else j.effort for j in self.actuated])
+        return np.stack([-most, most])
+
+    @cached_property
+    def target_step_limit(self) -> np.ndarray:
+        """(A,) the most a position target may change within dt; infinite for other interfaces."""
+        if self.interface != "position":
+            return np.full(len(self.actuated), np.inf)
+        return np.array([j.velocity for j in self.actuated]) * self.dt
+
+    @cached_property
+    def action_scale(self) -> np.ndarray:
+        """(A,) physical units of one unit of model input."""
+        return np.array([j.action_scale for j in self.actuated])
+
+    @property
+    def dt_ns(self) -> int:
+        return round(self.dt * NS)
+
+    @property
+    def sample_period_ns(self) -> int:
+        return round(NS / self.sample_rate)
+
+    @property
+    def scene_path(self):
+        return share() / "sim" / self.scene
+
+    @cached_property
+    def layout_hash(self) -> str:
+        """Names what a model of this robot can be loaded by: joints and their order, features, units, step."""
+        layout = {
+            "robot": self.name,
+            "interface": self.interface,
+            "dt": self.dt,
+            "base": self.base is not None,
+            "joints": [[j.name, j.actuated, j.continuous, j.stance, j.action_scale] for j in self.joints],
+        }
+        return hashlib.sha256(json.dumps(layout, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_robot(name: str) -> RobotSpec:
+    """The robot of config/robots/<name>.yaml, or of a path to such a file."""
+    path = named("config/robots", name, ".yaml")
+    return build(RobotSpec, read_yaml(path), path.name)

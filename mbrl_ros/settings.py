@@ -1,0 +1,223 @@
+"""What can be set in a run: one frozen dataclass a node, read from config/<run>.yaml. Light to import: no torch, no ROS."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from mbrl_ros.config import ConfigError, as_mapping, build, read_yaml, replaced, section, setting, unknown_key
+from mbrl_ros.paths import named
+
+MODES = ("stand", "explore", "observe", "mppi")
+TREATMENTS = ("tsinf", "expectation", "pessimism")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every node of a run knows."""
+
+    robot: str = setting("go1_like", "robot file in config/robots, or a path to one")
+    task: str = setting("quadruped", "task that rewards and ends episodes")
+    seed: int = setting(0, "seed of all random numbers", low=0)
+    lockstep: bool = setting(False, "every step waits for every node; for tests")
+
+
+@dataclass(frozen=True)
+class BridgeConfig(Shared):
+    """The MuJoCo robot."""
+
+    noise: bool = setting(True, "add the robot file's sensor noise")
+    clock: bool = setting(True, "publish /clock (one bridge a graph)")
+    stand_up_after: float = setting(2.0, "s after a fall until the robot is stood up; 0: never", low=0.0)
+
+
+@dataclass(frozen=True)
+class MppiConfig:
+    """Model-predictive path integral control."""
+
+    samples: int = setting(400, "rollouts in all, shared among the members", low=10, high=20000, live=True)
+    horizon: int = setting(20, "steps planned ahead", low=2, high=200, live=True)
+    iterations: int = setting(1, "refinements of one plan", low=1, high=20)
+    temperature: float = setting(0.3, "in standard deviations of the returns", low=0.001, high=100.0, live=True)
+    knot_steps: int = setting(8, "noise is linear between knots this many steps apart", low=1, high=200)
+    noise: float = setting(1.0, "times the action map's own noise scale", low=0.0, high=10.0, live=True)
+    tail: float = setting(0.8, "share of the last step that a shifted plan keeps; the rest is the prior", low=0.0, high=1.0)
+
+
+@dataclass(frozen=True)
+class CostConfig:
+    """What a plan costs beside the task's reward, in decision variables."""
+
+    smoothness: float = setting(0.5, "of the squared change between steps", low=0.0)
+    prior: float = setting(0.02, "of the squared distance to the prior", low=0.0)
+
+
+@dataclass(frozen=True)
+class ExploreConfig:
+    """Correlated random motion, from which a robot that knows nothing learns first."""
+
+    noise: float = setting(1.0, "times the action map's own exploration scale", low=0.0)
+    knot_steps: int = setting(12, "steps between knots of the random motion", low=1)
+    while_learning: float = setting(0.1, "noise added to plans while the learner runs", low=0.0, high=1.0, live=True)
+
+
+@dataclass(frozen=True)
+class PlannerConfig(Shared):
+    """State in, plan out."""
+
+    mode: str = setting("mppi", "what to do", choices=MODES, live=True)
+    model: str = setting("pretrained", "pretrained, scratch, or a folder with model.safetensors")
+    learning: bool = setting(True, "a learner runs beside: explore when there is no model, and a little always")
+    action_map: str = setting("gait", "how decisions become joint targets", choices=("gait", "joint", "spline"))
+    delay: int = setting(1, "steps between a state and the first action planned from it", low=0, high=5)
+    treatment: str = setting("tsinf", "of the members' disagreement", choices=TREATMENTS)
+    pessimism: float = setting(1.0, "returns minus this many standard deviations between members", low=0.0, high=100.0)
+    filter: bool = setting(True, "merge each measured state with the model's prediction of it")
+    speed_limit: float = setting(1.0, "m/s, a longer commanded velocity is scaled down", low=0.0, high=5.0, live=True)
+    yaw_rate_limit: float = setting(1.0, "rad/s", low=0.0, high=10.0, live=True)
+    command_timeout: float = setting(0.5, "s, an older cmd_vel counts as zero", low=0.0)
+    stamped_command: bool = setting(False, "cmd_vel is a TwistStamped")
+    train_every: int = setting(25, "in lockstep, steps between two calls of the learner", low=1)
+    threads: int = setting(1, "torch threads", low=1, high=64)
+    mppi: MppiConfig = section(MppiConfig)
+    cost: CostConfig = section(CostConfig)
+    explore: ExploreConfig = section(ExploreConfig)
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """The learned dynamics."""
+
+    members: int = setting(5, "networks in the ensemble", low=1, high=50)
+    width: int = setting(128, "units a hidden layer", low=4, high=4096)
+    layers: int = setting(2, "hidden layers", low=1, high=8)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training step."""
+
+    rate: float = setting(1e-3, "learning rate", low=1e-6, high=1.0)
+    weight_decay: float = setting(1e-5, "of AdamW", low=0.0)
+    batch: int = setting(256, "sequences a member and step", low=1)
+    rollout: int = setting(4, "steps that the model is rolled on its own predictions", low=1, high=50)
+    mirror: bool = setting(True, "mirror half of each batch left to right")
+    bootstrap: bool = setting(True, "each member sees its own resampling of the data")
+
+
+@dataclass(frozen=True)
+class LearnerConfig(Shared):
+    """Transitions in, model versions out."""
+
+    model: str = setting("pretrained", "pretrained, scratch, or a folder with model.safetensors")
+    folder: str = setting("", "where promoted versions are kept; empty: runs/<run> below the working folder")
+    capacity: int = setting(200_000, "transitions in the replay buffer", low=1000)
+    first_seconds: float = setting(10.0, "of data before the first training", low=0.1)
+    first_steps: int = setting(600, "training steps on the first data", low=1)
+    every_seconds: float = setting(5.0, "of data between later trainings", low=0.1)
+    steps: int = setting(100, "training steps each time", low=1)
+    tolerance: float = setting(1.05, "a candidate is promoted up to this ratio of the incumbent's held-out error", low=0.1)
+    threads: int = setting(1, "torch threads", low=1, high=64)
+    nice: int = setting(10, "priority of the learner's process; higher gives way more", low=0, high=19)
+    ensemble: EnsembleConfig = section(EnsembleConfig)
+    train: TrainConfig = section(TrainConfig)
+
+
+@dataclass(frozen=True)
+class GuardConfig(Shared):
+    """The last instance before the robot."""
+
+    max_age: float = setting(0.06, "s, an older plan or state is not followed", low=0.001)
+    blend: float = setting(0.3, "s from the last target to stance", low=0.0)
+    stance_hold: float = setting(10.0, "s in stance without plans before sitting down", low=0.0)
+    sit_time: float = setting(2.0, "s from stance to sit", low=0.01)
+    max_rate: float = setting(200.0, "Hz, commands sent at most", low=1.0)
+
+
+SECTIONS = {
+    "bridge": BridgeConfig,
+    "planner": PlannerConfig,
+    "learner": LearnerConfig,
+    "guard": GuardConfig,
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All settings of one run."""
+
+    name: str
+    bridge: BridgeConfig
+    planner: PlannerConfig
+    learner: LearnerConfig
+    guard: GuardConfig
+
+    def with_setting(self, dotted: str, value, where: str = "override") -> RunConfig:
+        """With `node.key` (or a `key` of Shared, in every node) changed, checked strictly."""
+        head, _, rest = dotted.partition(".")
+        if head in SECTIONS and rest:
+            return dataclasses.replace(self, **{head: replaced(getattr(self, head), rest, value, f"{where}: {head}")})
+        shared = {f.name for f in dataclasses.fields(Shared)}
+        if dotted not in shared:
+            raise ConfigError(unknown_key(where, dotted, shared | {f"{s}.<key>" for s in SECTIONS}))
+        nodes = {s: replaced(getattr(self, s), dotted, value, where) for s in SECTIONS}
+        return dataclasses.replace(self, **nodes)
+
+
+def with_settings(run: RunConfig, texts) -> RunConfig:
+    """`run` with overrides as a command line gives them: 'planner.mppi.samples=200', values in YAML."""
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {text}: expected <node>.<key>=<value>, as in planner.mppi.samples=200")
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {text}: {value!r} is not a YAML value") from error
+        if isinstance(parsed, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", parsed):
+            parsed = float(parsed)  # YAML 1.1 takes 1e-3 for a text
+        run = run.with_setting(name.strip(), parsed, "--set")
+    return run
+
+
+def load_run(name: str) -> RunConfig:
+    """The run of config/<name>.yaml, or of a path to such a file."""
+    path = named("config", name, ".yaml")
+    return parse_run(read_yaml(path), path.name, path.stem)
+
+
+def parse_run(content: dict, where: str, name: str) -> RunConfig:
+    """A ROS 2 parameter file: `/**` for all nodes, `/**/planner` for one; each holds `ros__parameters`."""
+    shared, own = {}, {s: {} for s in SECTIONS}
+    for key, body in content.items():
+        node = key.removeprefix("/**").removeprefix("/")
+        if not key.startswith("/**") or (node and node not in SECTIONS):
+            known = ["/**", *(f"/**/{s}" for s in SECTIONS)]
+            if key.lstrip("/") in SECTIONS:
+                raise ConfigError(f"{where}: write {'/**/' + key.lstrip('/')!r} for {key!r}: a namespace would hide it")
+            raise ConfigError(unknown_key(where, key, known))
+        if not isinstance(body, dict) or set(body) != {"ros__parameters"}:
+            raise ConfigError(f"{where}: {key}: expected the one key ros__parameters")
+        target = own[node] if node else shared
+        target.update(body["ros__parameters"] or {})
+    known = {f.name for f in dataclasses.fields(Shared)}
+    for key in shared:
+        if key not in known:
+            raise ConfigError(unknown_key(f"{where}: /**", key, known))
+    nodes = {s: build(cls, {**shared, **own[s]}, f"{where}: {s}") for s, cls in SECTIONS.items()}
+    return RunConfig(name=name, **nodes)
+
+
+def parameter_text(run: RunConfig) -> str:
+    """The normalised ROS 2 parameter file: every setting present, numbers of the right type."""
+    content = {f"/**/{s}": {"ros__parameters": as_mapping(getattr(run, s))} for s in SECTIONS}
+    return yaml.safe_dump(content, sort_keys=False)
+
+
+def write_parameters(run: RunConfig, path: Path) -> Path:
+    path.write_text(parameter_text(run))
+    return path

@@ -1,0 +1,132 @@
+"""Which processes a run has: the one description that `mbrl up` and the launch files read. Light to import."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbrl_ros.config import ConfigError
+from mbrl_ros.paths import model_folder
+from mbrl_ros.settings import RunConfig, with_settings
+
+PACKAGE = "mbrl_ros"
+BACK_OFF = (1.0, 2.0, 4.0)  # s before the first, second and third restart
+NEVER: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a start may say beyond the run file. None: as the file says."""
+
+    model: str | None = None  # pretrained, scratch, or a folder
+    mode: str | None = None
+    seed: int | None = None
+    lockstep: bool = False
+    hardware: bool = False  # a driver of a real robot runs elsewhere: no bridge
+    learner: bool = True
+    namespace: str = ""
+    settings: tuple[str, ...] = ()  # as in --set: planner.mppi.samples=200
+
+    def __post_init__(self):
+        if not re.fullmatch(r"(/?[A-Za-z_]\w*)*/?", self.namespace):
+            raise ConfigError(f"namespace {self.namespace!r}: letters, digits and _ only, parts separated by /")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of a run: `python -m mbrl_ros.nodes.<name>`, or `ros2 run mbrl_ros <name>`."""
+
+    name: str  # of the node, its module below mbrl_ros/nodes and its executable
+    namespace: str = "/"
+    parameters: Path | None = None  # the normalised file that all nodes share
+    arguments: tuple[str, ...] = ()  # before --ros-args
+    environment: tuple[tuple[str, str], ...] = ()
+    nice: int = 0
+    restart_after: tuple[float, ...] = NEVER  # s to wait before each restart; after the last one it stays dead
+
+    @property
+    def module(self) -> str:
+        return f"{PACKAGE}.nodes.{self.name}"
+
+    @property
+    def command(self) -> list[str]:
+        """What starts it, on any installation."""
+        parameters = ["--params-file", str(self.parameters)] if self.parameters else []
+        remaps = ["-r", f"__ns:={self.namespace}"]
+        return [sys.executable, "-m", self.module, *self.arguments, "--ros-args", *parameters, *remaps]
+
+
+def configured(run: RunConfig, options: Options) -> RunConfig:
+    """`run` with what the options say."""
+    run = with_settings(run, options.settings)
+    asked = {
+        "planner.model": options.model,
+        "learner.model": options.model,
+        "planner.mode": options.mode,
+        "seed": options.seed,
+        "lockstep": options.lockstep or None,
+        "planner.learning": None if options.learner else False,
+    }
+    for name, value in asked.items():
+        if value is not None:
+            run = run.with_setting(name, value)
+    for node in ("planner", "learner"):
+        run = run.with_setting(f"{node}.model", _model(getattr(run, node).model, run))
+    if not run.learner.folder:
+        run = run.with_setting("learner.folder", str(_fresh_folder(run, options)))
+    return run
+
+
+def processes(run: RunConfig, options: Options, parameters: Path) -> tuple[Process, ...]:
+    """The processes of a configured run, in the order in which they start: the robot first, who drives it last."""
+    namespace = normalised_namespace(options.namespace)
+
+    def process(name: str, threads: int = 1, **more) -> Process:
+        # Math libraries would start a thread a core each, and their spinning would stall control.
+        limits = tuple((f"{library}_NUM_THREADS", str(threads)) for library in ("OMP", "OPENBLAS", "MKL"))
+        return Process(name, namespace, parameters, environment=limits, **more)
+
+    found = []
+    if not options.hardware:
+        found.append(process("bridge"))
+    if run.planner.mode != "observe":  # there, somebody else drives the robot
+        found.append(process("guard"))
+    if run.planner.learning:
+        found.append(
+            process("learner", threads=run.learner.threads, nice=run.learner.nice, restart_after=BACK_OFF)
+        )
+    found.append(process("planner", threads=run.planner.threads, restart_after=BACK_OFF))
+    return tuple(found)
+
+
+def normalised_namespace(namespace: str) -> str:
+    return "/" + namespace.strip("/")
+
+
+def beside(neighbour: Process, name: str, *arguments: str) -> Process:
+    """A process that joins the graph of `neighbour` without being part of the robot: judge, commander."""
+    return dataclasses.replace(
+        neighbour, name=name, arguments=tuple(arguments), nice=0, restart_after=NEVER, parameters=None
+    )
+
+
+def _model(model: str, run: RunConfig) -> str:
+    """'scratch', or the folder that holds the weights."""
+    folder = model_folder(run.name, model)
+    if folder is None:
+        return "scratch"
+    if (folder / "model.safetensors").is_file():
+        return str(folder)
+    if model == "pretrained" and run.planner.mode != "mppi":
+        return "scratch"  # nothing is planned through a model
+    raise FileNotFoundError(f"no model.safetensors in {folder}: `--model scratch` learns from nothing")
+
+
+def _fresh_folder(run: RunConfig, options: Options) -> Path:
+    """One a start, so that a restarted learner finds what this run promoted and never what another did."""
+    place = [part for part in options.namespace.split("/") if part]
+    return Path("runs").absolute().joinpath(run.name, *place, time.strftime("%Y%m%d-%H%M%S"))

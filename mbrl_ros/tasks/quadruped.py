@@ -1,0 +1,41 @@
+"""Walk where the command says, level and at stance height."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mbrl_ros.robots.features import FeatureLayout
+
+FALL_COST = 50.0  # a step
+
+
+class QuadrupedTask:
+    """Command (3,): forward velocity, sideways velocity (m/s) and yaw rate (rad/s), in the body frame."""
+
+    command_size = 3
+
+    def __init__(self, layout: FeatureLayout):
+        if layout.spec.base is None:
+            raise ValueError(f"task 'quadruped' needs a robot with a base; {layout.spec.name} has none")
+        self._base = layout.spec.base
+        self._gravity = layout.gravity.start
+        self._v = layout.linear_velocity.start
+        self._w = layout.angular_velocity.start
+        self._height = layout.height.start
+
+    def reward(self, state: Tensor, command: Tensor) -> Tensor:
+        """state (..., S), command (3,) -> (...), 0 at best."""
+        g, v, w = self._gravity, self._v, self._w
+        error = state[..., v : v + 2] - command[:2]
+        cost = 20 * error.square().sum(-1)
+        cost = cost + 3 * (state[..., w + 2] - command[2]).square()
+        cost = cost + 10 * state[..., g : g + 2].square().sum(-1)
+        cost = cost + 100 * (state[..., self._height] - self._base.stance_height).square()
+        cost = cost + state[..., v + 2].square() + 0.1 * state[..., w : w + 2].square().sum(-1)
+        return -cost - FALL_COST * self.terminated(state)
+
+    def terminated(self, state: Tensor) -> Tensor:
+        """(...) bool: fallen."""
+        low = state[..., self._height] < self._base.fall_height
+        return low | (state[..., self._gravity + 2] > self._base.fall_gravity_z)

@@ -1,0 +1,75 @@
+"""Built by `colcon build` and by `pip install .` alike.
+
+`mbrl` goes to bin/. The nodes are files of their own in lib/mbrl_ros, where `ros2 run` and `ros2 launch` look, because
+pip puts every console script into bin/, and a command named `planner` has no business on anybody's PATH.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NODES = ("bridge", "planner", "learner", "guard")
+SHARED = ("config", "launch", "models", "sim")
+
+# onnxruntime with CUDA where it has a wheel, the plain one elsewhere
+CUDA = "platform_system == 'Linux' and platform_machine == 'x86_64'"
+NO_CUDA = "platform_system != 'Linux' or platform_machine != 'x86_64'"
+
+
+def shared_files() -> list[tuple[str, list[str]]]:
+    """Every file below the shared folders, each folder kept as it is under share/mbrl_ros."""
+    folders: dict[str, list[str]] = {}
+    for top in SHARED:
+        for path in sorted(Path(top).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                folders.setdefault(f"share/mbrl_ros/{path.parent.as_posix()}", []).append(path.as_posix())
+    return list(folders.items())
+
+
+setup(
+    name="mbrl_ros",
+    version="0.1.0",
+    description="Learns a robot's dynamics while the robot runs, plans through them at control rate, keeps it safe.",
+    long_description=Path("README.md").read_text(),
+    long_description_content_type="text/markdown",
+    author="the mbrl_ros authors",
+    license="Apache-2.0",
+    packages=find_packages(include=["mbrl_ros", "mbrl_ros.*"]),
+    python_requires=">=3.11",
+    install_requires=[
+        "numpy>=1.26",
+        "torch>=2.4",
+        "mujoco>=3.2",
+        "pyyaml>=6",
+        "safetensors>=0.4",
+        "rich>=13",
+        "matplotlib>=3.6",
+        f"onnxruntime-gpu>=1.18; {CUDA}",
+        f"onnxruntime>=1.18; {NO_CUDA}",
+    ],
+    extras_require={
+        # Only where there is no ROS 2 installation to take them from.
+        "ros": [
+            "ros-rclpy[fastrtps]",
+            "ros-diagnostic-msgs",
+            "ros-geometry-msgs",
+            "ros-lifecycle-msgs",
+            "ros-nav-msgs",
+            "ros-rosgraph-msgs",
+            "ros-sensor-msgs",
+            "ros-std-msgs",
+            "ros-std-srvs",
+            "ros-trajectory-msgs",
+            "ros-visualization-msgs",
+        ],
+        "test": ["pytest>=8", "ruff>=0.6", "setuptools>=68"],
+    },
+    entry_points={"console_scripts": ["mbrl = mbrl_ros.cli:main"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/mbrl_ros"]),
+        ("share/mbrl_ros", ["package.xml"]),
+        *shared_files(),
+        ("lib/mbrl_ros", [f"scripts/{node}" for node in NODES]),
+    ],
+    zip_safe=False,
+)
