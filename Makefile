@@ -13,7 +13,7 @@ READY := .venv/ready-$(ROS_FROM)-$(shell cat constraints.txt setup.py | cksum | 
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean
+.PHONY: help setup run test check bench clean
 
 help:
 	@echo "make run     a simulated quadruped walks, with live status in the terminal; Ctrl-C ends it"
@@ -21,9 +21,12 @@ help:
 	@echo "make test    every test                          TEST_ARGS='-k guard' picks some"
 	@echo "make check   style, layering and config files"
 	@echo "make bench   measured comparisons                BENCH_ARGS=... goes to mbrl bench"
+	@echo "make setup   only .venv, for what you start yourself: source .venv/bin/activate"
 	@echo "make clean   removes .venv, caches and build output; keeps runs/"
 	@echo
 	@echo "PYTHON=python3.12 picks another interpreter for .venv. ROS_DISTRO set: that ROS 2 is used."
+
+setup: $(READY)
 
 run: $(READY)
 	@echo "== starting the simulated robot and its controllers; Ctrl-C ends it"

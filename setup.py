@@ -8,7 +8,6 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-NODES = ("bridge", "planner", "learner", "guard")
 SHARED = ("config", "launch", "models", "sim")
 
 # onnxruntime with CUDA where it has a wheel, the plain one elsewhere
@@ -30,7 +29,7 @@ setup(
     name="mbrl_ros",
     version="0.1.0",
     description="Learns a robot's dynamics while the robot runs, plans through them at control rate, keeps it safe.",
-    long_description=Path("README.md").read_text(),
+    long_description=Path(__file__).resolve().with_name("README.md").read_text(),  # seen through colcon's symlink too
     long_description_content_type="text/markdown",
     author="the mbrl_ros authors",
     license="Apache-2.0",
@@ -69,7 +68,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/mbrl_ros"]),
         ("share/mbrl_ros", ["package.xml"]),
         *shared_files(),
-        ("lib/mbrl_ros", [f"scripts/{node}" for node in NODES]),
+        ("lib/mbrl_ros", sorted(path.as_posix() for path in Path("scripts").iterdir())),
     ],
     zip_safe=False,
 )

@@ -1,4 +1,4 @@
-"""`mbrl`: one word for everything a person starts. A subcommand's module is imported when it is asked for, not before."""
+"""`mbrl`: one word for everything a person starts. The module of a subcommand is imported only when asked for."""
 
 from __future__ import annotations
 

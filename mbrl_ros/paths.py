@@ -20,7 +20,7 @@ def share() -> Path:
 
 
 def named(folder: str, name: str, suffix: str) -> Path:
-    """share()/folder/name.suffix, or `name` itself where it is a path to a file; else an error that lists what is there."""
+    """share()/folder/name.suffix, or `name` itself where it is a path to a file; else an error lists what is there."""
     if Path(name).is_file():
         return Path(name)
     path = share() / folder / f"{name}{suffix}"
@@ -30,8 +30,17 @@ def named(folder: str, name: str, suffix: str) -> Path:
     raise FileNotFoundError(f"no {folder}/{name}{suffix}. Known: {known}. A path to a file works too.")
 
 
-def model_folder(run: str, model: str) -> Path | None:
-    """Where the weights of a run's `model` setting lie: the shipped ones, none (scratch), or a folder of one's own."""
+def model_file(model: str, run: str) -> Path | None:
+    """Where the weights of a run's `model` setting lie (pretrained, scratch, a folder or a file); None for scratch."""
     if model == "scratch":
         return None
-    return share() / "models" / run if model == "pretrained" else Path(model).absolute()
+    path = share() / "models" / run if model == "pretrained" else Path(model).absolute()
+    path = path if path.is_file() else path / "model.safetensors"
+    if path.is_file():
+        return path
+    if model == "pretrained":
+        raise FileNotFoundError(
+            f"no pretrained model for {run}: start with --model scratch, or make one with "
+            f"`mbrl train {run} --out models/{run}`"
+        )
+    raise FileNotFoundError(f"no model at {path}: give a folder with model.safetensors, pretrained, or scratch")

@@ -1,15 +1,24 @@
-"""What can be set in a run: one frozen dataclass a node, read from config/<run>.yaml. Light to import: no torch, no ROS."""
+"""What can be set in a run: one frozen dataclass a node, read from config/<run>.yaml. No torch, no ROS."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from mbrl_ros.config import ConfigError, as_mapping, build, read_yaml, replaced, section, setting, unknown_key
+from mbrl_ros.config import (
+    ConfigError,
+    as_mapping,
+    build,
+    parse_yaml,
+    read_yaml,
+    replaced,
+    section,
+    setting,
+    unknown_key,
+)
 from mbrl_ros.paths import named
 
 MODES = ("stand", "explore", "observe", "mppi")
@@ -42,10 +51,12 @@ class MppiConfig:
     samples: int = setting(400, "rollouts in all, shared among the members", low=10, high=20000, live=True)
     horizon: int = setting(20, "steps planned ahead", low=2, high=200, live=True)
     iterations: int = setting(1, "refinements of one plan", low=1, high=20)
-    temperature: float = setting(0.3, "in standard deviations of the returns", low=0.001, high=100.0, live=True)
-    knot_steps: int = setting(8, "noise is linear between knots this many steps apart", low=1, high=200)
+    temperature: float = setting(0.05, "in standard deviations of the returns", low=0.001, high=100.0, live=True)
+    knot_steps: int = setting(5, "noise is linear between knots this many steps apart", low=1, high=200)
     noise: float = setting(1.0, "times the action map's own noise scale", low=0.0, high=10.0, live=True)
-    tail: float = setting(0.8, "share of the last step that a shifted plan keeps; the rest is the prior", low=0.0, high=1.0)
+    tail: float = setting(
+        1.0, "share of the last step that a shifted plan keeps; the rest is the prior", low=0.0, high=1.0
+    )
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class CostConfig:
 class ExploreConfig:
     """Correlated random motion, from which a robot that knows nothing learns first."""
 
-    noise: float = setting(1.0, "times the action map's own exploration scale", low=0.0)
+    noise: float = setting(0.7, "times the action map's own exploration scale", low=0.0)
     knot_steps: int = setting(12, "steps between knots of the random motion", low=1)
     while_learning: float = setting(0.1, "noise added to plans while the learner runs", low=0.0, high=1.0, live=True)
 
@@ -73,8 +84,9 @@ class PlannerConfig(Shared):
     model: str = setting("pretrained", "pretrained, scratch, or a folder with model.safetensors")
     learning: bool = setting(True, "a learner runs beside: explore when there is no model, and a little always")
     action_map: str = setting("gait", "how decisions become joint targets", choices=("gait", "joint", "spline"))
+    planner: str = setting("mppi", "mppi, or prior: the action map's own motion, unplanned", choices=("mppi", "prior"))
     delay: int = setting(1, "steps between a state and the first action planned from it", low=0, high=5)
-    treatment: str = setting("tsinf", "of the members' disagreement", choices=TREATMENTS)
+    treatment: str = setting("expectation", "of the members' disagreement", choices=TREATMENTS)
     pessimism: float = setting(1.0, "returns minus this many standard deviations between members", low=0.0, high=100.0)
     filter: bool = setting(True, "merge each measured state with the model's prediction of it")
     speed_limit: float = setting(1.0, "m/s, a longer commanded velocity is scaled down", low=0.0, high=5.0, live=True)
@@ -103,7 +115,7 @@ class TrainConfig:
 
     rate: float = setting(1e-3, "learning rate", low=1e-6, high=1.0)
     weight_decay: float = setting(1e-5, "of AdamW", low=0.0)
-    batch: int = setting(256, "sequences a member and step", low=1)
+    batch: int = setting(128, "sequences a member and step", low=1)
     rollout: int = setting(4, "steps that the model is rolled on its own predictions", low=1, high=50)
     mirror: bool = setting(True, "mirror half of each batch left to right")
     bootstrap: bool = setting(True, "each member sees its own resampling of the data")
@@ -117,10 +129,12 @@ class LearnerConfig(Shared):
     folder: str = setting("", "where promoted versions are kept; empty: runs/<run> below the working folder")
     capacity: int = setting(200_000, "transitions in the replay buffer", low=1000)
     first_seconds: float = setting(10.0, "of data before the first training", low=0.1)
-    first_steps: int = setting(600, "training steps on the first data", low=1)
-    every_seconds: float = setting(5.0, "of data between later trainings", low=0.1)
-    steps: int = setting(100, "training steps each time", low=1)
-    tolerance: float = setting(1.05, "a candidate is promoted up to this ratio of the incumbent's held-out error", low=0.1)
+    first_steps: int = setting(2000, "training steps on the first data", low=1)
+    every_seconds: float = setting(2.5, "of data between later trainings", low=0.1)
+    steps: int = setting(200, "training steps each time", low=1)
+    tolerance: float = setting(
+        1.05, "a candidate is promoted up to this ratio of the incumbent's held-out error", low=0.1
+    )
     threads: int = setting(1, "torch threads", low=1, high=64)
     nice: int = setting(10, "priority of the learner's process; higher gives way more", low=0, high=19)
     ensemble: EnsembleConfig = section(EnsembleConfig)
@@ -136,6 +150,7 @@ class GuardConfig(Shared):
     stance_hold: float = setting(10.0, "s in stance without plans before sitting down", low=0.0)
     sit_time: float = setting(2.0, "s from stance to sit", low=0.01)
     max_rate: float = setting(200.0, "Hz, commands sent at most", low=1.0)
+    hardware: bool = setting(False, "the robot is real: reset events release nothing")
 
 
 SECTIONS = {
@@ -175,11 +190,9 @@ def with_settings(run: RunConfig, texts) -> RunConfig:
         if not equals:
             raise ConfigError(f"--set {text}: expected <node>.<key>=<value>, as in planner.mppi.samples=200")
         try:
-            parsed = yaml.safe_load(value)
+            parsed = parse_yaml(value)
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {text}: {value!r} is not a YAML value") from error
-        if isinstance(parsed, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", parsed):
-            parsed = float(parsed)  # YAML 1.1 takes 1e-3 for a text
         run = run.with_setting(name.strip(), parsed, "--set")
     return run
 

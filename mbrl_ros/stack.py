@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mbrl_ros.config import ConfigError
-from mbrl_ros.paths import model_folder
+from mbrl_ros.paths import model_file
 from mbrl_ros.settings import RunConfig, with_settings
 
 PACKAGE = "mbrl_ros"
@@ -69,6 +69,7 @@ def configured(run: RunConfig, options: Options) -> RunConfig:
         "planner.mode": options.mode,
         "seed": options.seed,
         "lockstep": options.lockstep or None,
+        "guard.hardware": options.hardware or None,
         "planner.learning": None if options.learner else False,
     }
     for name, value in asked.items():
@@ -96,9 +97,7 @@ def processes(run: RunConfig, options: Options, parameters: Path) -> tuple[Proce
     if run.planner.mode != "observe":  # there, somebody else drives the robot
         found.append(process("guard"))
     if run.planner.learning:
-        found.append(
-            process("learner", threads=run.learner.threads, nice=run.learner.nice, restart_after=BACK_OFF)
-        )
+        found.append(process("learner", threads=run.learner.threads, nice=run.learner.nice, restart_after=BACK_OFF))
     found.append(process("planner", threads=run.planner.threads, restart_after=BACK_OFF))
     return tuple(found)
 
@@ -115,15 +114,11 @@ def beside(neighbour: Process, name: str, *arguments: str) -> Process:
 
 
 def _model(model: str, run: RunConfig) -> str:
-    """'scratch', or the folder that holds the weights."""
-    folder = model_folder(run.name, model)
-    if folder is None:
-        return "scratch"
-    if (folder / "model.safetensors").is_file():
-        return str(folder)
+    """'scratch', or the file of weights: a node knows no name of its run."""
     if model == "pretrained" and run.planner.mode != "mppi":
         return "scratch"  # nothing is planned through a model
-    raise FileNotFoundError(f"no model.safetensors in {folder}: `--model scratch` learns from nothing")
+    file = model_file(model, run.name)
+    return "scratch" if file is None else str(file)
 
 
 def _fresh_folder(run: RunConfig, options: Options) -> Path:

@@ -15,6 +15,7 @@ from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan, PlanResult
+from mbrl_ros.planners.registry import PLANNERS
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
@@ -51,7 +52,7 @@ class Agent:
     @property
     def mode(self) -> str:
         """What it does now: without a model it explores where a learner runs, and stands where none does."""
-        if self.config.mode == "mppi" and self._model is None:
+        if self.config.mode == "mppi" and self._model is None and self.config.planner != "prior":
             return "explore" if self.config.learning else "stand"
         return self.config.mode
 
@@ -76,15 +77,36 @@ class Agent:
         """After a reset or a gap: no warm start, no promises, no estimate."""
         self._warm: Tensor | None = None
         self._promised: dict[int, np.ndarray] = {}
-        self._applied: tuple[np.ndarray, Action] | None = None
+        self._applied: dict[int, tuple[np.ndarray, Action]] = {}
         self._estimate: np.ndarray | None = None
         self._stamp_ns: int | None = None
         self._plan: Plan | None = None
         self._filter.forget()
 
-    def note_applied(self, target: np.ndarray, action: Action) -> None:
-        """What the guard really sent over the step that is running."""
-        self._applied = (target, action)
+    def note_applied(self, stamp_ns: int, target: np.ndarray, action: Action) -> None:
+        """What the guard really sent at robot time `stamp_ns`."""
+        if self._stamp_ns is not None:
+            after = (stamp_ns - self._stamp_ns + self.spec.sample_period_ns // 2) // self.spec.dt_ns
+            self._applied[self._step + after] = (target, action)
+
+    @torch.inference_mode()
+    def warm_up(self) -> None:
+        """Runs everything once on nothing, so that the first real tick is as quick as the others."""
+        if self._model is None:
+            return
+        decisions = self.map.rest.expand(self._problem.candidates, self.config.mppi.horizon, -1)
+        for _ in range(3):
+            self._problem.score(decisions.clone())
+            self._predict(self.layout.scales, [self.spec.stance])
+
+    @torch.inference_mode()
+    def trace(self) -> Tensor | None:
+        """(M, H, S) what each member expects of the last plan; None where nothing was planned."""
+        if self._warm is None or self._model is None:
+            return None
+        s = self._situation
+        targets = self.map.decode(self._warm[None], s.phase).expand(self._model.members, 1, -1, -1)
+        return self._model.rollout(s.state.expand(self._model.members, 1, -1), targets)[:, 0]
 
     def phase(self, stamp_ns: int) -> float:
         """Of the gait, 0..1."""
@@ -94,7 +116,7 @@ class Agent:
 
     @torch.inference_mode()
     def act(self, state: RobotState, command: np.ndarray) -> Plan | NoPlan:
-        """The plan made in `state`, to be followed from `delay` steps later on. A repeated stamp has the same answer."""
+        """The plan made in `state`, to be followed from `delay` steps later on. A repeated stamp gets the same."""
         if self._plan is not None and state.stamp_ns == self._plan.stamp_ns:
             return self._plan
         elapsed = self._elapsed_steps(state.stamp_ns)
@@ -118,8 +140,9 @@ class Agent:
         else:
             phase = self._phases(first_ns, self._points)
             targets = self.map.decode(decisions[None, : self._points], phase)[0].numpy().astype(np.float64)
-        self._estimate, self._stamp_ns, self._applied = estimate, state.stamp_ns, None
+        self._estimate, self._stamp_ns = estimate, state.stamp_ns
         self._promised = {s: t for s, t in self._promised.items() if s >= self._step}
+        self._applied = {s: a for s, a in self._applied.items() if s >= self._step}
         for i, target in enumerate(targets):
             self._promised[self._step + self.config.delay + i] = target
         self._sequence += 1
@@ -133,12 +156,10 @@ class Agent:
         """The problem for the present shapes; a warm start of another horizon is cut or prolonged."""
         horizon = self.config.mppi.horizon
         self._situation = Situation.empty(self.layout.size, self.task.command_size, self.map.size, horizon)
-        self._problem = None
-        if self._model is not None:
-            c = self.config
-            self._problem = make_problem(
-                self._situation, self._model, self.task, self.map, c.cost, c.treatment, c.pessimism, c.mppi.samples
-            )
+        c = self.config
+        self._problem = make_problem(
+            self._situation, self._model, self.task, self.map, c.cost, c.treatment, c.pessimism, c.mppi.samples
+        )
         warm = getattr(self, "_warm", None)
         if warm is not None and len(warm) != horizon:
             self._warm = torch.cat([warm, warm[-1:].expand(max(0, horizon - len(warm)), -1)])[:horizon]
@@ -153,17 +174,20 @@ class Agent:
         return steps
 
     def _promise(self, step: int) -> np.ndarray:
-        """The target that the robot will be told at `step`: the plan's, unless the guard is not following it."""
-        if self._applied is not None and self._applied[1] not in (Action.FOLLOW, Action.CLIP):
-            return self._applied[0]
+        """The target of `step`, now or ahead: the plan's, unless the guard says that it is not following it."""
+        target, action = self._applied.get(step) or self._applied.get(self._step - 1) or (None, Action.FOLLOW)
+        if step in self._applied or action not in (Action.FOLLOW, Action.CLIP):
+            return target
         return self._promised.get(step, self.spec.stance)
 
     def _update_estimate(self, measured: np.ndarray, elapsed: int) -> np.ndarray:
         """(S,) the state now: measured, merged with what the model expected of the target that was applied."""
         predicted = None
         if self.config.filter and self._estimate is not None and self._model is not None and elapsed == 1:
-            target = self._applied[0] if self._applied else self._promised.get(self._step - 1, self.spec.stance)
-            predicted = self._predict(self._estimate, [target])
+            before = self._step - 1
+            target = self._applied[before][0] if before in self._applied else self._promised.get(before)
+            if target is not None:
+                predicted = self._predict(self._estimate, [target])
         return self._filter.update(measured, predicted)
 
     def _predict(self, state: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:
@@ -175,7 +199,8 @@ class Agent:
     def _plan_decisions(self, estimate, promised, command, first_ns: int, elapsed: int) -> Tensor | NoPlan:
         """(H, U) from the step `delay` ahead on."""
         s, config = self._situation, self.config.mppi
-        s.state.copy_(torch.from_numpy(self._predict(estimate, promised) if promised else estimate))
+        ahead = self._predict(estimate, promised) if promised and self._model is not None else estimate
+        s.state.copy_(torch.from_numpy(ahead))
         s.command.copy_(torch.from_numpy(np.asarray(command, np.float32)))
         s.phase.copy_(self._phases(first_ns, config.horizon))
         s.prior.copy_(self.map.prior(s.command).expand(config.horizon, -1))
@@ -185,7 +210,7 @@ class Agent:
         else:
             s.before.copy_(self._warm[min(elapsed, config.horizon) - 1])
             warm = mppi.shifted(self._warm, elapsed, s.prior, config.tail)
-        result = mppi.plan(config, self._problem, warm, self._generator)
+        result = PLANNERS[self.config.planner](config, self._problem, warm, self._generator)
         self.last_result = result
         if isinstance(result, NoPlan):
             return result

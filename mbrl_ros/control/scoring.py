@@ -36,7 +36,7 @@ def make_problem(
     situation: Situation, model, task, action_map, cost: CostConfig, treatment: str, pessimism: float, samples: int
 ) -> Problem:
     """`samples` rollouts in all: as many candidates with one member each (tsinf), or fewer that visit every member."""
-    members = model.members
+    members = model.members if model is not None else 1  # without a model nothing can be scored, only the prior used
     rollouts = max(members, samples // members * members)
     candidates = rollouts if treatment == "tsinf" else max(2, rollouts // members)
 

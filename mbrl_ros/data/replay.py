@@ -89,7 +89,7 @@ def is_held_out(number: np.ndarray) -> np.ndarray:
 
 
 def resampled(buffer: ReplayBuffer, starts: np.ndarray, members: int, seed: int) -> list[np.ndarray]:
-    """For each member its own bootstrap of the starts: every chunk counts Poisson(1) times, always the same for a seed."""
+    """For each member its own bootstrap of the starts: every chunk counts Poisson(1) times, the same for a seed."""
     chunks = buffer.chunk(starts)
     known, inverse = np.unique(chunks, return_inverse=True)
     counts = np.stack([np.random.default_rng((seed, int(c))).poisson(1.0, members) for c in known])

@@ -31,7 +31,7 @@ class Normaliser:
 
     @staticmethod
     def of_data(states: np.ndarray, next_states: np.ndarray, floor: np.ndarray) -> Normaliser:
-        """Statistics of (B, S) arrays; no state counts as smaller than a tenth of `floor` (S,), no step as a thousandth."""
+        """Statistics of (B, S) arrays; no state is smaller than a tenth of `floor` (S,), no step than a thousandth."""
         step = next_states - states
         return Normaliser(
             torch.tensor(states.mean(0)),

@@ -20,7 +20,7 @@ class HeldOut:
 
 
 def evaluate(model, states: np.ndarray, actions: np.ndarray, scales: np.ndarray) -> HeldOut:
-    """States (B, H + 1, S) and targets (B, H, A) as recorded -> quality of the mean of the members' open-loop rollouts."""
+    """States (B, H + 1, S) and targets (B, H, A) as recorded -> quality of the members' mean open-loop rollout."""
     with torch.no_grad():
         start = torch.tensor(states[None, :, 0]).expand(model.members, -1, -1)
         told = torch.tensor(actions)[None].expand(model.members, -1, -1, -1)

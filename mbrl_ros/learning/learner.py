@@ -1,4 +1,4 @@
-"""Learner: collects transitions, trains when data is due, and offers a model only if held-out data does not speak against it."""
+"""Learner: collects transitions, trains when data is due, promotes a model if held-out data does not object."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class Learner:
         self._generator = np.random.default_rng(config.seed)
         self._trained_at = 0.0  # seconds of data at the last round
         self._mirror = config.train.mirror and is_symmetric(spec)
+        self.card = card  # of the incumbent
 
     @property
     def seconds(self) -> float:
@@ -112,7 +113,14 @@ class Learner:
             (quality if good else rival).error,
             (quality if good else rival).one_step_r2,
         )
+        self.card = card
         return Verdict(bool(good), card, quality, rival, loss)
+
+    def return_to(self, model: Ensemble) -> None:
+        """Another model is the incumbent again, and the candidate starts from it."""
+        self.incumbent = model
+        train = self.config.train
+        self._trainer = Trainer(copied(model), train.rate, train.weight_decay)
 
     def _renormalise(self) -> None:
         statistics = Normaliser.of_data(*self.buffer.everything(), self.layout.scales)

@@ -62,9 +62,8 @@ def _declared(node, default):
 
 def _refuse_unknown(node, known: set[str]) -> None:
     """rclpy drops overrides of parameters that nobody declares; a mistyped name would go unseen."""
-    allowed = known | {"use_sim_time", "start_type_description_service"}
     for name in node._parameter_overrides:
-        if name not in allowed and not name.startswith("qos_overrides."):
+        if name not in known and not node.has_parameter(name) and not name.startswith("qos_overrides."):
             raise ConfigError(unknown_key(node.get_name(), name, known))
 
 

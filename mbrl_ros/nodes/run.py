@@ -3,6 +3,9 @@
     def main() -> int:
         return run_node(Guard)
 
+A node may have `work() -> float`: it is called between two rounds of callbacks and says after how many seconds at the
+latest it wants to be called again (0: at once). So long work is done in slices, and a simulation keeps its own time.
+
 SIGINT and SIGTERM end the spinning between two callbacks, so that a node can still say its last word in `farewell()`;
 a second one, or a callback that does not return for GRACE seconds, ends the process at once. Exit status: 0 after a
 signal, 1 after an uncaught exception or a failed lifecycle transition, both with the reason on stderr.
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -26,7 +30,8 @@ from mbrl_ros.config import ConfigError
 from mbrl_ros.nodes.spin import SteadyExecutor
 
 GRACE = 5.0  # s
-SIGNALS = {signal.SIGINT, signal.SIGTERM}
+IDLE = 1.0  # s
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class ManagedNode(LifecycleNode):
@@ -80,18 +85,20 @@ class ManagedNode(LifecycleNode):
 def run_node(build: Callable[[], Node], arguments: list[str] | None = None) -> int:
     """Runs the node that `build` returns until a signal or an error; returns the exit status of the process."""
     stop = threading.Event()
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # before any thread starts, so that all threads inherit it
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     executor = SteadyExecutor()
-    threading.Thread(target=_end_on_signal, args=(stop, executor), daemon=True).start()
+    threading.Thread(target=_end_on_signal, args=(_signal_numbers(), stop, executor), daemon=True).start()
     node = None
     try:
         node = build()
         executor.add_node(node)
         if isinstance(node, ManagedNode) and node.autostart and not _started(node):
             return 1
+        work = getattr(node, "work", lambda: IDLE)
+        patience = 0.0
         while not stop.is_set():
-            executor.spin_once(timeout_sec=1.0)
+            executor.spin_once(patience)
+            patience = work()
         if hasattr(node, "farewell"):
             node.farewell()
         return 0
@@ -115,11 +122,25 @@ def _started(node: ManagedNode) -> bool:
     )
 
 
-def _end_on_signal(stop: threading.Event, executor: SteadyExecutor) -> None:
-    number = signal.sigwait(SIGNALS)
+def _signal_numbers() -> socket.socket:
+    """A socket with one byte for each signal received, written at once whatever the main thread is busy with."""
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writing.detach())
+    return reading
+
+
+def _end_on_signal(numbers: socket.socket, stop: threading.Event, executor: SteadyExecutor) -> None:
+    number = numbers.recv(1)[0]
     stop.set()
     executor.wake()
-    again = signal.sigtimedwait(SIGNALS, GRACE)
-    reason = "signalled again" if again else f"still busy {GRACE:g} s after {signal.Signals(number).name}"
+    numbers.settimeout(GRACE)
+    try:
+        numbers.recv(1)
+        reason = "signalled again"
+    except TimeoutError:
+        reason = f"still busy {GRACE:g} s after {signal.Signals(number).name}"
     print(f"{sys.argv[0]}: {reason}, ending now", file=sys.stderr, flush=True)
     os._exit(128 + number)

@@ -26,9 +26,7 @@ def _reliable(depth: int) -> QoSProfile:
 
 
 def _latched(depth: int) -> QoSProfile:
-    return QoSProfile(
-        depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-    )
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 QOS = {

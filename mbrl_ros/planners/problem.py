@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Problem:
-    """What a planner may know. Built once for each model, task and shape; state and command lie in buffers behind it."""
+    """What a planner may know. Built once for each model, task and shape; the state lies in buffers behind it."""
 
     score: Callable[[Tensor], Tensor]  # decisions (N, H, U) -> returns (N,); non-finite is already the worst, -inf
     bounds: Tensor  # (2, U)

@@ -1,8 +1,8 @@
 """How a planner's decision variables become joint targets: joint offsets, smooth joint offsets, or a gait.
 
 A map has `size` (U), `bounds` (2, U), `noise` (U,) and `explore` (U,) scales for planning and for random motion, `rest`
-(U,) around which that motion is, `prior(command (C,)) -> (U,)`, and `decode(decisions (N, H, U), phase (H,)) -> targets (N, H, A)` in physical units.
-Decisions are scaled so that one is much.
+(U,) around which that motion is, `prior(command (C,)) -> (U,)`, and `decode(decisions (N, H, U), phase (H,)) -> targets
+(N, H, A)` in physical units. Decisions are scaled so that one is much.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class JointMap:
 class SplineMap(JointMap):
     """As JointMap, but the decisions are the control points of a uniform cubic B-spline, one a step.
 
-    Smoothing is a convolution with the B-spline kernel of `knot_steps`, so a shifted plan decodes to the shifted motion.
+    Smoothing is a convolution with the B-spline kernel of `knot_steps`, so a shifted plan is the shifted motion.
     """
 
     knot_steps = 4

@@ -34,20 +34,23 @@ class GaitMap:
         self.rest[3] = gait.lift / gait.lift_range
         self._legs, self._gait = legs, gait
         self._stride = torch.tensor(gait.stride)
-        self._residual = torch.tensor(gait.residual)
-        self._offset = torch.tensor([leg.phase for leg in legs.each])
+        stance = gait.duty * gait.period
+        self._unit = torch.tensor([v * stance for v in gait.stride] + [gait.lift_range] + [*gait.residual] * count)
+        self._offset = torch.tensor([leg.phase for leg in legs.each])[:, None, None]
         first = joints[legs.each[0].joints[1]]
         self._lead = (first.kv / first.kp + spec.dt / 2) / gait.period
         self._hold = spec.dt / 2 / gait.period  # a target is held for dt: aim at its middle
         self._weight = spec.base.mass * GRAVITY
-        self._stiffness = torch.tensor([[joints[name].kp for name in leg.joints] for leg in legs.each])  # (L, 3)
-        self._side = torch.tensor([leg.side for leg in legs.each]) * legs.hip_offset
-        self._foot = torch.tensor([nominal_foot(spec, leg) for leg in legs.each])  # (L, 3) from the hip
+        stiffness = torch.tensor([[joints[name].kp for name in leg.joints] for leg in legs.each])
+        self._compliance = 1 / stiffness[:, :, None, None]  # (L, 3, 1, 1) rad/Nm
+        self._side = torch.tensor([leg.side * legs.hip_offset for leg in legs.each])[:, None, None]
+        foot = torch.tensor([nominal_foot(spec, leg) for leg in legs.each])
+        self._foot = foot.T[:, :, None, None]  # (3, L, 1, 1) from the hip
         hips = torch.tensor([leg.hip for leg in legs.each])
-        self._arm = hips + self._foot[:, :2]  # (L, 2) from the body's centre
+        self._arm = (hips + foot[:, :2]).T[:, :, None, None]  # (2, L, 1, 1) from the body's centre
         order = {name: i for i, name in enumerate(spec.actuated_names)}
         self._order = torch.tensor([order[name] for leg in legs.each for name in leg.joints]).argsort()
-        self._low, self._high = torch.tensor(spec.target_limits, dtype=torch.float32)
+        self._low, self._high = torch.tensor(spec.target_limits, dtype=torch.float32)[:, :, None, None]
 
     def prior(self, command: Tensor) -> Tensor:
         """The command as stride, feet lifted only where there is somewhere to go."""
@@ -57,64 +60,54 @@ class GaitMap:
         return torch.cat([stride, lift[None], torch.zeros(self.size - 4)])
 
     def decode(self, decisions: Tensor, phase: Tensor) -> Tensor:
-        feet, carried = self._feet(decisions, phase)
-        angles = self._inverse(feet) + self._load(feet, carried)
-        targets = angles.flatten(-2)[..., self._order]
-        return targets.clamp(self._low, self._high)
+        """Works on (L, N, H): legs first, so that every operation runs over contiguous memory."""
+        stride, lift, residual = self._parts(decisions)
+        x, y, z, carried = self._feet(stride, lift, residual, phase)
+        angles = self._joint_targets(x, y, z, carried * self._weight)
+        targets = angles.flatten(0, 1).index_select(0, self._order)
+        return torch.minimum(torch.maximum(targets, self._low), self._high).permute(1, 2, 0)
 
-    def _feet(self, decisions: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
-        """Foot positions from the hip (N, H, L, 3), and the share of the weight that each carries (N, H, L)."""
-        duty, period = self._gait.duty, self._gait.period
-        lead = (phase[:, None] + self._lead + self._offset) % 1.0  # (H, L)
+    def _parts(self, decisions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Decisions (N, H, U) -> stride over one stance (3, N, H) m and rad, lift (N, H), residual (3, L, N, H) m."""
+        units = (decisions * self._unit).permute(2, 0, 1).contiguous()
+        return units[:3], units[3], units[4:].unflatten(0, (-1, 3)).transpose(0, 1)
+
+    def _feet(self, stride, lift, residual, phase) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Foot positions from the hip x, y, z (L, N, H), and the share of the weight that each carries (L, N, H)."""
+        duty = self._gait.duty
+        lead = (phase + self._lead + self._offset) % 1.0  # (L, 1, H)
         swing = ((lead - duty) / (1 - duty)).clamp(min=0)
         slope = -(1 - duty) / duty  # the foot leaves and meets the ground without a jump in velocity
         s2, s3 = swing**2, swing**3
         returning = 3 * s2 - 2 * s3 - 0.5 + slope * (2 * s3 - 3 * s2 + swing)
         along = torch.where(lead < duty, 0.5 - lead / duty, returning)  # +-0.5 of the stride
         rise = 16 * s2 * (1 - swing) ** 2
-        stride = decisions[..., :3] * (self._stride * duty * period)
-        yaw = stride[..., 2:3]
-        lift = decisions[..., 3:4] * self._gait.lift_range
-        residual = decisions[..., 4:].unflatten(-1, (-1, 3)) * self._residual
-        feet = torch.stack(
-            [
-                along * (stride[..., 0:1] - yaw * self._arm[:, 1]),
-                along * (stride[..., 1:2] + yaw * self._arm[:, 0]),
-                rise * lift,
-            ],
-            -1,
-        )
-        now = (phase[:, None] + self._hold + self._offset) % 1.0
-        off = (now >= duty).float() * (lift / CONTACT_LIFT).clamp(max=1)
-        contact = 1.0 - off
-        carried = contact / contact.sum(-1, keepdim=True)
-        return feet + residual + self._foot, carried
+        x = residual[0] + along * (stride[0] - stride[2] * self._arm[1]) + self._foot[0]
+        y = residual[1] + along * (stride[1] + stride[2] * self._arm[0]) + self._foot[1]
+        z = residual[2] + rise * lift + self._foot[2]
+        swings = ((phase + self._hold + self._offset) % 1.0 >= duty).float()
+        contact = 1.0 - swings * (lift / CONTACT_LIFT).clamp(max=1)
+        return x, y, z, contact / contact.sum(0)
 
-    def _inverse(self, feet: Tensor) -> Tensor:
-        """Foot positions from the hip (..., L, 3) -> hip, thigh and calf angles (..., L, 3)."""
-        thigh, calf = self._legs.thigh, self._legs.calf
-        x, y, z = feet.unbind(-1)
-        down = -(y * y + z * z - self._side**2).clamp(min=1e-4).sqrt()
-        hip = torch.atan2(z, y) - torch.atan2(down, self._side)
-        hip = (hip + math.pi) % (2 * math.pi) - math.pi
-        cosine = ((x * x + down * down - thigh**2 - calf**2) / (2 * thigh * calf)).clamp(-0.999, 0.999)
-        knee = -torch.acos(cosine)
-        lean = torch.atan2(-x, -down) - torch.atan2(calf * torch.sin(knee), thigh + calf * cosine)
-        return torch.stack([hip, lean, knee], -1)
+    def _joint_targets(self, x: Tensor, y: Tensor, z: Tensor, force: Tensor) -> Tensor:
+        """Foot positions from the hip and the force each carries (L, N, H) -> targets of hip, thigh, calf (L, 3, N, H).
 
-    def _load(self, feet: Tensor, carried: Tensor) -> Tensor:
-        """By how much targets must lead (..., L, 3) so that the servos' springs hold the weight."""
-        x, y, z = feet.unbind(-1)
-        force = carried * self._weight
-        down = (y * y + z * z - self._side**2).clamp(min=1e-4).sqrt()
-        # The knee's arm is the calf's horizontal reach: the foot's x less the thigh's part of it.
-        reach = self._legs.thigh**2 - self._legs.calf**2 + x * x + down * down
-        length = (x * x + down * down).clamp(min=1e-4)
-        along = reach / (2 * length)
-        across = ((self._legs.thigh**2 / length) - along**2).clamp(min=0).sqrt()
-        knee_x = along * x - across * down  # the knee lies behind the line from hip to foot
-        torque = torch.stack([-force * y, force * x, force * (x - knee_x)], -1)
-        return torque / self._stiffness
+        Inverse kinematics; then each target leads by the torque that the force asks of its joint, over the servo's kp.
+        """
+        thigh, calf, side = self._legs.thigh, self._legs.calf, self._side
+        up = (y * y + z * z - side**2).clamp(min=1e-4).sqrt()  # from the foot to the hip in the leg's plane
+        hip = torch.atan2(z * side + y * up, y * side - z * up)
+        length = x * x + up * up
+        cosine = ((length - (thigh**2 + calf**2)) / (2 * thigh * calf)).clamp(-0.999, 0.999)
+        sine = -(1 - cosine * cosine).sqrt()  # knees point backwards
+        along, across = thigh + calf * cosine, calf * sine
+        rise, run = -x * along - up * across, up * along - x * across
+        lean = torch.atan2(rise, run)
+        knee = torch.atan2(sine, cosine)
+        knee_x = -thigh * rise / length
+        angles = torch.stack([hip, lean, knee], 1)
+        torque = torch.stack([-force * y, force * x, force * (x - knee_x)], 1)
+        return angles + torque * self._compliance
 
 
 def nominal_foot(spec: RobotSpec, leg: Leg) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""What the guard will let through: limits on targets, what counts as fallen, standing or at rest, and states it believes."""
+"""What the guard lets through: limits on targets, when a robot has fallen or is still, and states it believes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def envelope(spec: RobotSpec) -> Envelope:
 
 
 def limited(limits: Envelope, target: np.ndarray, previous: np.ndarray | None) -> tuple[np.ndarray, bool]:
-    """`target` within the limits, and within one step of `previous`, the target of the step before; and whether it was not."""
+    """`target` within the limits and within one step of `previous`; and whether it was changed."""
     low, high = limits.low, limits.high
     if limits.step is not None and previous is not None:
         low, high = np.maximum(low, previous - limits.step), np.minimum(high, previous + limits.step)

@@ -63,6 +63,7 @@ class Rung:
     since_ns: int
     begin: np.ndarray  # (A,)
     why: str
+    fell: bool = False  # damped because the robot was not upright: what a reset of the simulation mends
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def next_rung(times: Ladder, rung: Rung, signs: Signs, now_ns: int, target: np.n
     # Rising and sitting are low by nature.
     fallen = signs.tilted or (signs.low if stage in (Stage.STANCE, Stage.FOLLOW) else None)
     if fallen and not state_lost:
-        return Rung(Stage.DAMP, now_ns, target, fallen)
+        return Rung(Stage.DAMP, now_ns, target, fallen, fell=True)
     if state_lost and signs.state_lost_ns >= times.blend_ns:
         return Rung(Stage.DAMP, now_ns, target, "state lost")
     if stage is Stage.RISE and elapsed >= times.sit_ns:

@@ -25,7 +25,9 @@ class CartpoleTask:
         """state (..., S) -> (...)"""
         upright = (1 + state[..., self._cos]) / 2
         away = 0.1 * state[..., self._x].square() + 5 * torch.relu(state[..., self._x].abs() - 0.85 * self._rail)
-        return upright - away - 0.01 * upright * state[..., self._dpole].square() - 0.002 * state[..., self._dx].square()
+        return (
+            upright - away - 0.01 * upright * state[..., self._dpole].square() - 0.002 * state[..., self._dx].square()
+        )
 
     def terminated(self, state: Tensor) -> Tensor:
         """(...) bool: never; the rail has stops."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from mbrl_ros.robots.features import FeatureLayout
 
+VELOCITY_COST = 40.0
+YAW_COST = 10.0
 FALL_COST = 50.0  # a step
 
 
@@ -28,8 +29,8 @@ class QuadrupedTask:
         """state (..., S), command (3,) -> (...), 0 at best."""
         g, v, w = self._gravity, self._v, self._w
         error = state[..., v : v + 2] - command[:2]
-        cost = 20 * error.square().sum(-1)
-        cost = cost + 3 * (state[..., w + 2] - command[2]).square()
+        cost = VELOCITY_COST * error.square().sum(-1)
+        cost = cost + YAW_COST * (state[..., w + 2] - command[2]).square()
         cost = cost + 10 * state[..., g : g + 2].square().sum(-1)
         cost = cost + 100 * (state[..., self._height] - self._base.stance_height).square()
         cost = cost + state[..., v + 2].square() + 0.1 * state[..., w : w + 2].square().sum(-1)

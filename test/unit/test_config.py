@@ -12,7 +12,7 @@ import yaml
 from mbrl_ros.config import ConfigError, build, leaves, read_yaml, setting
 from mbrl_ros.paths import named, share
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import SECTIONS, Shared, load_run, parameter_text, parse_run, write_parameters
+from mbrl_ros.settings import SECTIONS, Shared, load_run, parameter_text, parse_run, with_settings, write_parameters
 
 RUNS = sorted(p.stem for p in (share() / "config").glob("*.yaml"))
 ROBOTS = sorted(p.stem for p in (share() / "config" / "robots").glob("*.yaml"))
@@ -243,3 +243,14 @@ def test_a_number_in_exponent_form_without_a_point_is_a_number(tmp_path):
     path = tmp_path / "exponent.yaml"
     path.write_text("rate: 1e-3\nname: 1e\n")
     assert read_yaml(path) == {"rate": 0.001, "name": "1e"}
+
+
+def test_an_override_from_the_command_line_reads_numbers_as_a_file_does():
+    run = with_settings(parse_run({}, "my.yaml", "my"), ["learner.train.rate=1e-4", "planner.mppi.samples=200"])
+    assert (run.learner.train.rate, run.planner.mppi.samples) == (1e-4, 200)
+
+
+@pytest.mark.parametrize("text", ["planner.mppi.samples", "planner.mppi.samples=[1", "planner.mppi.sample=200"])
+def test_an_override_that_is_none_is_refused_and_repeated_to_its_author(text):
+    with pytest.raises(ConfigError, match=r"^--set"):
+        with_settings(parse_run({}, "my.yaml", "my"), [text])

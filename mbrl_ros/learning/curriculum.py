@@ -1,0 +1,28 @@
+"""Which commands a robot practises: random ones, slow at first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+HOLD = 2.0  # s
+LOW = np.array([-0.5, -0.3, -0.8])  # m/s, m/s, rad/s
+HIGH = np.array([1.0, 0.3, 0.8])
+START = 0.4  # share of the range that is practised first
+RAMP = 15.0  # s from there to the whole range
+REST = 0.1  # share of commands that are zero
+
+
+class TrainingCommands:
+    """Uniform in a box that grows once there is a model, because a young model knows no fast motion."""
+
+    def __init__(self, size: int, seed: int, first_seconds: float):
+        self._size, self._seed, self._first = size, seed, first_seconds
+
+    def at(self, seconds: float) -> np.ndarray:
+        """(C,) the command at this time of the run; the same for a seed."""
+        if self._size == 0:
+            return np.zeros(0)
+        generator = np.random.default_rng((self._seed, int(seconds / HOLD + 1e-6)))
+        share = np.clip(START + (1 - START) * (seconds - self._first) / RAMP, START, 1.0)
+        resting = generator.random() < REST
+        return np.zeros(3) if resting else generator.uniform(LOW, HIGH) * share

@@ -1,0 +1,78 @@
+"""`mbrl eval`: how well a fixed model follows commands, without ROS; the oracle and the unplanned gait, too."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from mbrl_ros.config import as_mapping
+from mbrl_ros.control.report import parse_commands, write_report
+from mbrl_ros.dynamics.physics import PhysicsModel
+from mbrl_ros.learning import judging
+from mbrl_ros.learning.models import load_model
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.settings import load_run, with_settings
+
+ORACLE_SAMPLES = 64  # true physics is slow, and needs fewer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_name", metavar="RUN", help="run file in config/, as quadruped_mpc")
+    parser.add_argument(
+        "--model",
+        default="pretrained",
+        help="pretrained, a folder with model.safetensors, oracle (MuJoCo as model), or openloop (no planning)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="first seed (0)")
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds (1)")
+    parser.add_argument("--perfect-state", action="store_true", help="no sensor noise")
+    judging.add_arguments(parser)
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report")
+
+
+def run(args: argparse.Namespace) -> int:
+    run = with_settings(load_run(args.run_name), args.settings)
+    if args.perfect_state:
+        run = run.with_setting("bridge.noise", False)
+    torch.set_num_threads(run.planner.threads)
+    spec = load_robot(run.planner.robot)
+    run, model = _model(run, args.model, spec)
+    commands = parse_commands(args.commands) if args.commands else judging.COMMANDS
+    seeds = list(range(args.seed, args.seed + args.seeds))
+    console, results, began = Console(), [], time.monotonic()
+    with Progress(console=console) as progress:
+        for seed in seeds:
+            bar = progress.add_task(f"seed {seed}", total=1.0)
+            result = judging.judged(
+                run.with_setting("seed", seed), spec, model, commands, args.hold, seed,
+                lambda share, bar=bar: progress.update(bar, completed=share),
+            )  # fmt: skip
+            progress.update(bar, completed=1.0)
+            console.print(f"seed {seed}: {judging.in_words(result)}")
+            results.append(result)
+    for entry in results[0]["commands"] if len(results) == 1 else []:
+        reached = ", ".join(f"{v:+.2f}" for v in entry["reached"])
+        console.print(f"  command {entry['command']} reached {reached}, error {entry['velocity_error']:.3f} m/s")
+    if args.report:
+        config = {"run": run.name, "model": args.model, "planner": as_mapping(run.planner), "noise": run.bridge.noise}
+        write_report(args.report, judging.merged_report(config, seeds, results))
+        console.print(f"report written to {args.report}")
+    console.print(f"{len(seeds)} seed(s) in {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def _model(run, name: str, spec):
+    if name == "openloop":
+        return run.with_setting("planner.planner", "prior"), None
+    if name == "oracle":
+        return run.with_setting("planner.mppi.samples", ORACLE_SAMPLES), PhysicsModel(spec)
+    found = load_model(name, run.name, FeatureLayout(spec))
+    if found is None:
+        raise FileNotFoundError("nothing to judge: --model scratch has no model. Give pretrained or a folder.")
+    return run, found[0]

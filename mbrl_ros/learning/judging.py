@@ -1,0 +1,73 @@
+"""One way to judge a model for `mbrl train` and `mbrl eval`, and one report for several seeds."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from mbrl_ros.control.report import SCHEMA
+from mbrl_ros.learning.evaluating import COMMANDS, evaluate_balance, evaluate_tracking
+from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.settings import RunConfig
+
+__all__ = ["COMMANDS", "add_arguments", "in_words", "judged", "merged_report"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--commands", metavar='"VX,VY,WZ;..."', help="commands to judge on (m/s, m/s, rad/s)")
+    parser.add_argument("--hold", type=float, default=4.0, help="seconds a command is held (4)")
+
+
+def judged(run: RunConfig, spec: RobotSpec, model, commands, hold: float, seed: int, progress=lambda share: None):
+    """{"summary", "commands"} of one model and one seed."""
+    if run.planner.task == "cartpole":
+        return {"summary": evaluate_balance(run, spec, model, seed=seed), "commands": []}
+    result = evaluate_tracking(run, spec, model, commands, hold, seed, not run.bridge.noise, progress)
+    summary = result.score.summary() | {"falls": result.falls, "clipped_share": result.clipped_share}
+    return {"summary": summary, "commands": result.score.commands()}
+
+
+def in_words(result: dict) -> str:
+    s = result["summary"]
+    if "upright_share_last_5s" in s:
+        share, after = 100 * s["upright_share_last_5s"], s["up_for_good_after_s"]
+        return f"upright {share:.0f}% of the last 5 s, up for good after {after:.1f} s"
+    return (
+        f"velocity error {s['velocity_error']:.3f} m/s (worst {s['worst_velocity_error']:.3f}), "
+        f"yaw rate {s['yaw_rate_error']:.3f} rad/s (worst {s['worst_yaw_rate_error']:.3f}), {s['falls']} falls"
+    )
+
+
+def merged_report(config: dict, seeds: list[int], results: list[dict]) -> dict:
+    """Means over seeds of every number, their spread (lowest and highest seed), and each seed's own summary."""
+    summaries = [r["summary"] for r in results]
+    mean, spread = {}, {}
+    for key in summaries[0]:
+        values = [s[key] for s in summaries if s[key] is not None]
+        total = key in ("falls", "samples", "non_finite")
+        mean[key] = None if not values else int(sum(values)) if total else float(np.mean(values))
+        spread[key] = [min(values), max(values)] if values else None
+    commands = []
+    for entries in zip(*(r["commands"] for r in results), strict=True):
+        errors = {key: _mean([e[key] for e in entries]) for key in ("velocity_error", "yaw_rate_error")}
+        reached = [_mean(axis) for axis in zip(*(e["reached"] for e in entries), strict=True)]
+        commands.append({"command": entries[0]["command"], **errors, "reached": reached})
+    for key in ("velocity_error", "yaw_rate_error"):
+        worst = [c[key] for c in commands if c[key] is not None]
+        if worst:
+            mean[f"worst_{key}"] = max(worst)
+    return {
+        "schema": SCHEMA,
+        "config": config,
+        "seeds": seeds,
+        "summary": mean,
+        "spread": spread,
+        "per_seed": summaries,
+        "commands": commands,
+    }
+
+
+def _mean(values) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else None

@@ -1,0 +1,68 @@
+"""Models on disk: one that a run starts from, and the versions that a learner has promoted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from mbrl_ros.dynamics.ensemble import Ensemble
+from mbrl_ros.dynamics.storage import Card, ModelRefused, from_bytes, to_bytes
+from mbrl_ros.paths import model_file
+from mbrl_ros.robots.features import FeatureLayout
+
+KEPT = 20  # newest versions that stay on disk
+
+
+def load_model(model: str, run: str, layout: FeatureLayout) -> tuple[Ensemble, Card] | None:
+    """`model` as in a run's settings; None for scratch. ModelRefused where the file does not fit the robot."""
+    path = model_file(model, run)
+    return from_bytes(path.read_bytes(), layout) if path else None
+
+
+def save_model(model: Ensemble, card: Card, folder: Path, **more) -> Path:
+    """Writes the weights and, beside them, card.json for people; each appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "model.safetensors", to_bytes(model, card))
+    text = json.dumps({**asdict(card), "ensemble": asdict(model.config), **more}, indent=2)
+    write_whole(folder / "card.json", (text + "\n").encode())
+    return folder / "model.safetensors"
+
+
+class Versions:
+    """The promoted versions of one run, in a folder: a restarted learner goes on from the last good one."""
+
+    def __init__(self, folder: Path, layout: FeatureLayout):
+        self._folder, self._layout = folder, layout
+
+    def save(self, version: int, content: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self._folder / f"version_{version:06d}.safetensors", content)
+        for old in self._files()[:-KEPT]:
+            old.unlink()
+
+    def newest(self, refused: set[int] = frozenset()) -> tuple[Ensemble, Card, bytes] | None:
+        """The newest readable version that was not refused, and its bytes."""
+        for path in reversed(self._files()):
+            content = path.read_bytes()
+            try:
+                model, card = from_bytes(content, self._layout)
+            except ModelRefused:
+                continue  # cut off by a crash; the one before it is whole
+            if card.version not in refused:
+                return model, card, content
+        return None
+
+    def highest(self) -> int:
+        """Version numbers grow across restarts, whatever became of the file."""
+        return max((int(path.stem.removeprefix("version_")) for path in self._files()), default=0)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("version_*.safetensors"))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Beside it first, then renamed: a crash leaves the old file or the new one."""
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(content)
+    beside.replace(path)

@@ -1,0 +1,92 @@
+"""One robot, one agent, one guard and, where it learns, one learner, stepped in one process without ROS.
+
+The order of a control step is that of the graph in lockstep: state, plan, gate, robot, transition, learner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mbrl_ros.backends.robot import Backend
+from mbrl_ros.control.agent import Agent
+from mbrl_ros.control.recorder import Recorder
+from mbrl_ros.data.pairing import Pairing
+from mbrl_ros.learning.learner import Learner, Verdict
+from mbrl_ros.planners.problem import NoPlan
+from mbrl_ros.safety import gate
+from mbrl_ros.settings import RunConfig
+from mbrl_ros.types import Action, Event, RobotState
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one control step."""
+
+    truth: RobotState  # at its end
+    action: Action
+    fell: bool
+    verdict: Verdict | None  # of a round of training, where one was due
+
+
+class Session:
+    """Steps everything together. Robot time is what counts: training takes none."""
+
+    def __init__(self, run: RunConfig, backend: Backend, agent: Agent, learner: Learner | None = None):
+        self.backend, self.agent, self.learner = backend, agent, learner
+        self._guard = gate.initial(agent.spec, run.guard, simulation=True)
+        self._pairing = Pairing(agent.spec)
+        self._recorder = Recorder(agent.layout, agent.task, start_ns=0)
+        self.actions: dict[Action, int] = dict.fromkeys(Action, 0)
+
+    @property
+    def following(self) -> bool:
+        """Whether the guard follows the plan, faded in."""
+        return self._guard.last is not None and self._guard.last.command.action in (Action.FOLLOW, Action.CLIP)
+
+    def step(self, command: np.ndarray) -> Outcome:
+        """One dt of robot time."""
+        state = self.backend.measure()
+        now = state.stamp_ns
+        self._guard = gate.receive_state(self._guard, state, now)
+        complete = self._pairing.state(state)
+        plan = self.agent.act(state, command)
+        if not isinstance(plan, NoPlan):
+            self._guard = gate.receive_plan(self._guard, plan, now)
+            self._recorder.note(now, command, self.agent.phase(now), plan.exploring)
+        self._guard, decision = gate.decide(self._guard, now, now)
+        told = decision.command
+        self.actions[told.action] += 1
+        complete += self._pairing.applied(now, told.target, told.action, told.model)
+        self.agent.note_applied(now, told.target, told.action)
+        for step in complete:
+            transition = self._recorder.transition(step)
+            if self.learner is not None:
+                self.learner.add(transition)
+        self.backend.set_mode(told.mode)
+        self.backend.step(told.target)
+        truth = self.backend.truth()
+        fell = self.backend.fallen()
+        if fell:
+            self._stand_up()
+        return Outcome(truth, told.action, fell, self._train())
+
+    def _stand_up(self) -> None:
+        """As a person would; robot time goes on."""
+        state = self.backend.reset()
+        self._guard = gate.receive_state(self._guard, state, state.stamp_ns)
+        self._guard, _, _ = gate.request(self._guard, gate.Request.SIM_RESET, state.stamp_ns)
+        self._pairing.event(Event("reset", state.stamp_ns, "stood up"))
+        self.agent.forget()
+
+    def _train(self) -> Verdict | None:
+        if self.learner is None or not self.learner.due():
+            return None
+        losses = list(self.learner.train())
+        if not losses:
+            return None
+        verdict = self.learner.judge(float(np.mean(losses[-20:])))
+        if verdict.promoted:
+            self.agent.set_model(self.learner.incumbent, self.learner.version)
+        return verdict

@@ -1,0 +1,112 @@
+"""Joins the state topics of a robot into complete states."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Imu, JointState
+
+from mbrl_ros.nodes import convert, topics
+from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.types import BaseState, RobotState
+
+JOIN_NS = 5_000_000  # topics of one sample may be this far apart where a driver cannot stamp them equally
+
+
+class StateAssembler:
+    """Joins the state topics of one robot into RobotStates.
+
+    Give every message to `joint_states`, `imu` or `odom`; what comes back is a complete state or None. Messages of
+    one sample carry the same stamp and are joined by it. Where a driver cannot stamp so, a sample that was not complete
+    when the next one came shows it; from then on the nearest message within JOIN_NS is taken, until stamps agree again.
+    """
+
+    def __init__(self, spec: RobotSpec, report: Callable[[str], None] = lambda reason: None):
+        """`report` is called once for each new reason to refuse a message; `refused` counts all, by reason."""
+        self.refused: Counter[str] = Counter()
+        self._report = report
+        self._order = convert.JointOrder(spec.joint_names)
+        self._recent = {topic: deque(maxlen=8) for topic in spec.state_topics if topic != "joint_states"}
+        self._equal = dict.fromkeys(self._recent, True)  # whether the topic's stamps agree with joint_states
+        self._waiting: tuple | None = None
+
+    def joint_states(self, message: JointState) -> RobotState | None:
+        joints = self._taken("joint_states", convert.joints_of, message, self._order)
+        if joints is None:
+            return None
+        if self._waiting is not None:
+            for topic in self._equal:
+                if not any(sample[0] == self._waiting[0] for sample in self._recent[topic]):
+                    self._equal[topic] = False
+        self._waiting = joints
+        return self._joined()
+
+    def imu(self, message: Imu) -> RobotState | None:
+        return self._added("imu/data", convert.imu_of, message)
+
+    def odom(self, message: Odometry) -> RobotState | None:
+        return self._added("odom", convert.odometry_of, message)
+
+    def _added(self, topic: str, read: Callable, message) -> RobotState | None:
+        if topic not in self._recent:
+            return None
+        sample = self._taken(topic, read, message)
+        if sample is None:
+            return None
+        self._recent[topic].append(sample)
+        return self._joined() if self._waiting is not None else None
+
+    def _taken(self, topic: str, read: Callable, *arguments):
+        try:
+            return read(*arguments)
+        except convert.Refused as refusal:
+            reason = f"{topic}: {refusal}"
+            self.refused[reason] += 1
+            if self.refused[reason] == 1:
+                self._report(reason)
+            return None
+
+    def _joined(self) -> RobotState | None:
+        stamp_ns, position, velocity = self._waiting
+        chosen = {}
+        for topic, samples in self._recent.items():
+            if not samples:
+                return None
+            nearest = min(reversed(samples), key=lambda sample: abs(sample[0] - stamp_ns))
+            apart = abs(nearest[0] - stamp_ns)
+            if apart == 0:
+                self._equal[topic] = True
+            elif self._equal[topic] or apart > JOIN_NS:
+                return None
+            chosen[topic] = nearest
+        self._waiting = None
+        base = None
+        if chosen:
+            _, orientation, angular_velocity = chosen["imu/data"]
+            _, place, linear_velocity = chosen["odom"]
+            base = BaseState(place, orientation, linear_velocity, angular_velocity)
+        return RobotState(stamp_ns, position, velocity, base)
+
+
+def subscribe_state(node, spec: RobotSpec, on_state: Callable[[RobotState], None], report=None) -> StateAssembler:
+    """Subscribes `node` to the state topics that the robot file lists; `on_state` gets each complete state.
+
+    Refused messages are logged as errors of the node, once for each reason, unless `report` is given.
+    """
+    assembler = StateAssembler(spec, report or (lambda reason: node.get_logger().error(f"state refused: {reason}")))
+    takers = {topics.JOINT_STATES: assembler.joint_states, topics.IMU: assembler.imu, topics.ODOM: assembler.odom}
+    for topic, take in takers.items():
+        if topic.name in spec.state_topics:
+            topics.subscription(node, topic, _passing(take, on_state))
+    return assembler
+
+
+def _passing(take: Callable, on_state: Callable[[RobotState], None]) -> Callable:
+    def receive(message) -> None:
+        state = take(message)
+        if state is not None:
+            on_state(state)
+
+    return receive

@@ -1,0 +1,224 @@
+"""The MuJoCo robot on ROS topics, as a hardware driver would be. backends/driver.py decides; this wires and keeps time.
+
+In real time it takes in what was told before every physics step. Lateness of less than a sample is made up for, as the
+scheduler of any machine is late by that much; where it is more, robot time slips, and the slip is counted. In lockstep
+it steps dt on the `applied` stamped with the state it last published, and repeats that state until then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+
+from mbrl_ros.backends.driver import SimulatedDriver
+from mbrl_ros.backends.mujoco import MujocoBackend
+from mbrl_ros.backends.urdf import urdf_text
+from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes.params import Settings
+from mbrl_ros.nodes.rivals import Rivals
+from mbrl_ros.nodes.run import run_node
+from mbrl_ros.robots.spec import RobotSpec, load_robot
+from mbrl_ros.settings import BridgeConfig
+from mbrl_ros.types import Event
+
+LEAST_SAMPLE_RATE = 100.0  # Hz
+REPEAT_PERIOD = 0.2  # s of wall time between two copies of one state in lockstep
+DIAGNOSTICS_PERIOD = 0.5  # s
+TWO_ROBOTS = "another robot publishes on joint_states: end one, or give each its namespace or ROS_DOMAIN_ID"
+RIVALS_PERIOD = 1.0  # s between two looks for a second robot on the same topics
+
+
+class Bridge(Node):
+    def __init__(self):
+        super().__init__("bridge")
+        config = Settings(self, BridgeConfig()).current
+        self._lockstep = config.lockstep
+        self._spec = load_robot(config.robot)
+        self._backend = MujocoBackend(self._spec, config.seed, config.noise)
+        self._driver = SimulatedDriver(self._spec, self._backend, config.stand_up_after)
+        self._steps_per_dt = round(self._spec.dt / self._backend.physics_dt)
+        self._steps_per_sample = steps_per_sample(self._spec, self._backend.physics_dt)
+        self._steps_since_sample = 0
+        self._paused = False
+        self._refused: Counter[str] = Counter()
+        self._slipped = 0.0  # s
+        self._due: float | None = None  # of the next physics step; none before the first and while paused
+        self._create_publishers(config.clock)
+        self._create_services()
+        self._listen()
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        if self._lockstep:
+            self.create_timer(REPEAT_PERIOD, self._publish_state, clock=steady)
+        self.create_timer(DIAGNOSTICS_PERIOD, self._report, clock=steady)
+        self.create_timer(RIVALS_PERIOD, self._look_for_rivals, clock=steady)
+        self._publish_state()
+
+    def _create_publishers(self, clock: bool) -> None:
+        self._joint_states = topics.publisher(self, topics.JOINT_STATES)
+        with_base = self._spec.base is not None
+        self._imu = topics.publisher(self, topics.IMU) if with_base else None
+        self._odom = topics.publisher(self, topics.ODOM) if with_base else None
+        self._truth = topics.publisher(self, topics.GROUND_TRUTH) if with_base else None
+        self._clock = topics.publisher(self, topics.CLOCK) if clock else None
+        self._events = topics.publisher(self, topics.EVENTS)
+        self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
+        self._description = topics.publisher(self, topics.ROBOT_DESCRIPTION)
+        self._description.publish(convert.text_message(urdf_text(self._spec)))
+
+    def _create_services(self) -> None:
+        topics.service(self, topics.RESET_WORLD, self._reset_world)
+        topics.service(self, topics.SET_PAUSE, self._set_pause)
+        topics.service(self, topics.STEP_SIMULATION, self._step_simulation)
+
+    def _listen(self) -> None:
+        self._applied_order = convert.JointOrder(self._spec.actuated_names)
+        if self._lockstep:
+            topics.subscription(self, topics.APPLIED, self._taking(topics.APPLIED.name, self._on_applied))
+        else:
+            commands = topics.commands(self._spec)
+            topics.subscription(self, commands, self._taking(commands.name, self._on_command))
+            topics.subscription(self, topics.ROBOT_MODE, self._taking(topics.ROBOT_MODE.name, self._on_mode))
+        self._rivals, self._rivalled = Rivals(self, topics.JOINT_STATES), False
+
+    # What it is told
+
+    def _taking(self, topic: str, callback):
+        """`callback`, with what cannot be used counted and said, once for each reason."""
+
+        def take(message) -> None:
+            try:
+                callback(message)
+            except convert.Refused as refusal:
+                reason = f"{topic}: {refusal}"
+                self._refused[reason] += 1
+                if self._refused[reason] == 1:
+                    self.get_logger().error(f"refused {reason}")
+
+        return take
+
+    def _on_command(self, message) -> None:
+        self._driver.command(convert.target_of(message, self._spec))
+
+    def _on_mode(self, message) -> None:
+        self._driver.set_mode(convert.mode_of(message))
+
+    def _on_applied(self, message) -> None:
+        """One cycle of lockstep."""
+        command = convert.applied_of(message, self._spec, self._applied_order)
+        if command.stamp_ns != self._driver.stamp_ns or self._paused:
+            return
+        self._driver.set_mode(command.mode)
+        self._driver.command(command.target)
+        self._step_dt()
+
+    def _reset_world(self) -> tuple[bool, str]:
+        self._tell(self._driver.reset("reset_world"))
+        self._publish_state()
+        return True, "standing, held until commanded"
+
+    def _set_pause(self, paused: bool) -> tuple[bool, str]:
+        if paused != self._paused:
+            self._paused, self._due = paused, None
+            self._tell(Event("pause" if paused else "resume", self._driver.stamp_ns, "set_pause"))
+        return True, "paused" if paused else "running"
+
+    def _step_simulation(self) -> tuple[bool, str]:
+        if not self._lockstep:
+            return False, "only with lockstep: true; in real time, time cannot be stepped"
+        self._step_dt()
+        return True, f"robot time {self._driver.stamp_ns} ns"
+
+    # Time
+
+    def work(self) -> float:
+        """In real time, the next physics step if it is due; returns s until the one after it."""
+        if self._lockstep or self._paused:
+            return 1.0
+        physics_dt, now = self._backend.physics_dt, time.monotonic()
+        if self._due is None:
+            self._due = now
+        if now < self._due:
+            return self._due - now
+        if now - self._due > self._steps_per_sample * physics_dt:
+            self._slipped += now - self._due
+            self._due = now
+        self._due += physics_dt
+        self._advance(1)
+        self._steps_since_sample += 1
+        if self._steps_since_sample >= self._steps_per_sample:
+            self._watch_for_falls()
+            self._publish_state()
+        return max(0.0, self._due - time.monotonic())
+
+    def _step_dt(self) -> None:
+        self._advance(self._steps_per_dt)
+        self._watch_for_falls()
+        self._publish_state()
+
+    def _advance(self, steps: int) -> None:
+        for event in self._driver.advance(steps):
+            self._tell(event)
+
+    def _watch_for_falls(self) -> None:
+        for event in self._driver.watch_for_falls():
+            self._tell(event)
+
+    # What it says
+
+    def _publish_state(self) -> None:
+        self._steps_since_sample = 0
+        self._rivals.sent += 1
+        state = self._backend.measure()
+        if state.base is not None:
+            self._imu.publish(convert.imu_message(state))
+            self._odom.publish(convert.odometry_message(state))
+        self._joint_states.publish(convert.joint_state_message(state, self._spec))
+        if state.base is not None and self._truth.get_subscription_count():
+            self._truth.publish(convert.odometry_message(self._backend.truth()))
+        if self._clock is not None:
+            self._clock.publish(convert.clock_message(state.stamp_ns))
+
+    def _tell(self, event: Event) -> None:
+        self._events.publish(convert.event_message(event))
+        self.get_logger().info(f"{event.name}: {event.message}")
+
+    def _report(self) -> None:
+        level, text = convert.OK, "held until commanded" if self._driver.held else "driven"
+        if self._driver.damped:
+            level, text = convert.WARN, "damped: no commands"
+        if self._rivalled:
+            level, text = convert.ERROR, TWO_ROBOTS
+        values = {
+            keys.SLIPPED_SECONDS: self._slipped,
+            "refused_messages": self._refused.total(),
+            "robot_mode": self._driver.mode or "not told yet",
+            "paused": self._paused,
+        }
+        status = convert.status("bridge", text, values, level)
+        self._diagnostics.publish(convert.diagnostics_message(self._driver.stamp_ns, [status]))
+
+    def _look_for_rivals(self) -> None:
+        before, self._rivalled = self._rivalled, self._rivals.found()
+        if self._rivalled and not before:
+            self.get_logger().error(TWO_ROBOTS)
+            self._tell(Event("error", self._driver.stamp_ns, TWO_ROBOTS))
+
+
+def steps_per_sample(spec: RobotSpec, physics_dt: float) -> int:
+    """Physics steps between two samples: the most that divides a step of dt and still gives the rate."""
+    steps_per_dt = round(spec.dt / physics_dt)
+    rate = max(LEAST_SAMPLE_RATE, spec.sample_rate)
+    fitting = [n for n in range(1, steps_per_dt + 1) if steps_per_dt % n == 0 and n * physics_dt * rate < 1 + 1e-9]
+    return max(fitting, default=1)
+
+
+def main() -> int:
+    return run_node(Bridge)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,40 @@
+"""The keys that nodes put into their DiagnosticStatus on `diagnostics`, so that writers and readers agree.
+
+`DiagnosticStatus.name` is the node's name. Values are texts, as diagnostic_msgs has them; numbers are written so that
+float() reads them. Times named _ms are milliseconds over the last ten seconds or so.
+"""
+
+from __future__ import annotations
+
+# planner
+MODE = "mode"  # stand, explore, observe, mppi: what it is doing now
+MODES_WITHOUT_COMMANDS = ("explore", "observe")  # cmd_vel changes nothing there
+PLAN_MS = "plan_ms"  # of the newest plan
+COMMANDED_VX = "commanded_vx"  # m/s
+MEASURED_VX = "measured_vx"  # m/s
+PLAN_MS_P50 = "plan_ms_p50"  # complete state to published plan, as the planner measures it
+PLAN_MS_P99 = "plan_ms_p99"
+LATE_STEPS = "late_steps"  # steps since the start whose plan was not out within dt
+MODEL_VERSION = "model_version"  # in use; 0 where there is none
+TRANSITIONS = "transitions"  # sent since the start
+SWAPS = "swaps"  # models exchanged between two ticks since the start
+
+# learner
+RECEIVED = "received"  # transitions since the start, duplicates not counted
+MISSING = "missing"  # sequence numbers that never came
+DATA_SECONDS = "data_seconds"  # of robot time in the replay buffer
+VERSION = "version"  # newest promoted
+PROPOSED = "proposed"  # candidates that went to the held-out check
+PROMOTED = "promoted"
+REFUSED = "refused"
+STATE = "state"  # waiting, training, ...
+HELD_OUT_ERROR = "held_out_error"
+
+# guard
+ACTION = "action"  # follow, clip, hold, sit, damp
+PLAN_AGE_MS = "plan_age_ms"
+STATE_AGE_MS = "state_age_ms"
+CLIPPED_SHARE = "clipped_share"
+
+# bridge
+SLIPPED_SECONDS = "slipped_seconds"  # wall time by which robot time has fallen behind

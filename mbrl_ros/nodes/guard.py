@@ -1,0 +1,254 @@
+"""The guard: the only node that tells the robot anything. Wiring around safety/gate.py, which decides.
+
+It sends on every complete state, at once when a plan arrives that already holds, and from its own steady timer only
+when neither came for a while. In lockstep it answers each plan made from the newest state, and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from rclpy.clock import Clock, ClockType
+
+from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes.assembler import StateAssembler
+from mbrl_ros.nodes.params import Settings
+from mbrl_ros.nodes.run import ManagedNode, run_node
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.safety import gate
+from mbrl_ros.safety.gate import Request
+from mbrl_ros.settings import GuardConfig
+from mbrl_ros.types import NS, Action, Command, Event, RobotMode, RobotState
+
+WATCH_PERIOD = 0.01  # s
+LISTEN_NS = NS  # from the first state on, for latched events: was the robot left damped?
+BRIEF_DAMPING_NS = 100_000_000
+SILENCE_NS = 25_000_000  # without a command for this long, the guard repeats one: drivers damp after 50 ms
+DIAGNOSTICS_PERIOD = 0.5  # s
+METRICS_PERIOD = 0.1  # s
+
+# What the bridge and drivers announce, and what it means to the gate.
+ANNOUNCED = {
+    "reset": Request.SIM_RESET,
+    "damp": Request.DRIVER_DAMPED,
+    "pause": Request.PAUSE,
+    "resume": Request.RESUME,
+}
+SERVICES = (
+    (topics.ESTOP, Request.ESTOP),
+    (topics.ESTOP_RESET, Request.ESTOP_RESET),
+    (topics.STAND_UP, Request.STAND_UP),
+    (topics.SIT_DOWN, Request.SIT_DOWN),
+)
+METRICS = (keys.PLAN_AGE_MS, keys.STATE_AGE_MS, keys.CLIPPED_SHARE)
+LEVELS = {Action.FOLLOW: convert.OK, Action.CLIP: convert.OK, Action.DAMP: convert.ERROR}
+
+
+class Guard(ManagedNode):
+    def __init__(self):
+        super().__init__("guard")
+        self._settings = Settings(self, GuardConfig())
+
+    def configure(self) -> None:
+        config = self._settings.current
+        self._spec = load_robot(config.robot)
+        self._lockstep = config.lockstep
+        self._shortest_ns = round(0.9 * NS / config.max_rate)
+        self._plan_order = convert.JointOrder(self._spec.actuated_names)
+        self._assembler = StateAssembler(self._spec, report=self.get_logger().error)
+        self._commands = topics.publisher(self, topics.commands(self._spec))
+        self._modes = topics.publisher(self, topics.ROBOT_MODE)
+        self._applied = topics.publisher(self, topics.APPLIED)
+        self._events = topics.publisher(self, topics.EVENTS)
+        self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
+        self._metrics = {name: topics.publisher(self, topics.metric(name)) for name in METRICS}
+        take = self._assembler
+        for topic, part in ((topics.JOINT_STATES, take.joint_states), (topics.IMU, take.imu), (topics.ODOM, take.odom)):
+            if topic.name in self._spec.state_topics:
+                topics.subscription(self, topic, lambda message, part=part: self._on_sample(part(message)))
+        topics.subscription(self, topics.PLAN, self._on_plan)
+        topics.subscription(self, topics.EVENTS, self._on_event)
+        for entry, wanted in SERVICES:
+            topics.service(self, entry, lambda wanted=wanted: self._on_request(wanted))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        if not self._lockstep:
+            self.create_timer(WATCH_PERIOD, self._watch, clock=steady)
+        self.create_timer(METRICS_PERIOD, self._report_metrics, clock=steady)
+        self.create_timer(DIAGNOSTICS_PERIOD, self._report_diagnostics, clock=steady)
+
+    def activate(self) -> None:
+        config = self._settings.current
+        self._memory = gate.initial(self._spec, config, simulation=not config.hardware)
+        self._refused_plans = 0  # messages that are no plan for this robot; the gate counts what it refuses itself
+        self._actions: Counter[Action] = Counter()
+        self._clipped = 0
+        self._seen_back = 0  # times that robot time went back, up to the last diagnostics
+        self._mode: RobotMode | None = None  # last published
+        self._quiet_until_ns = 0  # steady time
+        self._sent_ns = 0  # steady time
+        self._sent_stamp_ns: int | None = None
+
+    def deactivate(self) -> None:
+        """The last word: nobody holds the robot from here on."""
+        if self._memory.last is not None and self._memory.last.command is not None:
+            self._set_mode(self._memory.rules.end_mode)
+
+    def farewell(self) -> None:
+        if self.active:
+            self.deactivate()
+
+    # What comes in
+
+    def _on_sample(self, state: RobotState | None) -> None:
+        """`state` is there when this message completed it."""
+        if not self.active or state is None:
+            return
+        now = self._now(state.stamp_ns)
+        if self._memory.state is None and not self._lockstep:
+            self._quiet_until_ns = now + LISTEN_NS
+        self._memory = gate.receive_state(self._memory, state, now)
+        if self._lockstep:
+            self._answer()
+        elif self._sent_stamp_ns is None or not 0 <= state.stamp_ns - self._sent_stamp_ns < self._shortest_ns:
+            self._send(now)
+
+    def _on_plan(self, message) -> None:
+        if not self.active:
+            return
+        try:
+            plan = convert.plan_of(message, self._spec, self._plan_order)
+        except ValueError as refusal:
+            self._refused_plans += 1
+            self.get_logger().error(f"plan: {refusal}", throttle_duration_sec=2.0)
+            return
+        now = self._now()
+        self._memory = gate.receive_plan(self._memory, plan, now)
+        if self._lockstep:
+            self._answer()
+        elif gate.newest_plan_holds(self._memory, now):
+            self._send(now)
+
+    def _on_event(self, message) -> None:
+        if not self.active or message.name not in ANNOUNCED:
+            return
+        try:
+            event, now = convert.event_of(message), self._now()
+        except convert.Refused as refusal:
+            self.get_logger().error(str(refusal))
+            return
+        wanted = ANNOUNCED[event.name]
+        if self._memory.state is None or event.stamp_ns < self._memory.origin_ns:
+            # Latched, of a time before this guard: only that the robot lost its guard still matters.
+            if wanted is Request.DRIVER_DAMPED:
+                self._memory, _, _ = gate.request(self._memory, Request.LEFT_DAMPED, now)
+            return
+        if wanted is Request.DRIVER_DAMPED and gate.robot_time(self._memory, now) - event.stamp_ns < BRIEF_DAMPING_NS:
+            return  # it follows the next command, and the joints have not moved far
+        self._memory, _, _ = gate.request(self._memory, wanted, now)
+
+    def _on_request(self, wanted: Request) -> tuple[bool, str]:
+        if not self.active:
+            return False, "the guard is not active"
+        self._memory, accepted, message = gate.request(self._memory, wanted, self._now())
+        self.get_logger().info(f"{wanted}: {message}")
+        if not self._lockstep:
+            self._send(self._now())
+        return accepted, message
+
+    # What goes out
+
+    def _answer(self) -> None:
+        """Lockstep: the plan made from the newest state is in, so its step can be told."""
+        state, newest = self._memory.state, gate.newest_plan(self._memory)
+        if state is not None and newest is not None and newest.stamp_ns == state.stamp_ns:
+            self._send(state.stamp_ns)
+
+    def _watch(self) -> None:
+        now = time.monotonic_ns()
+        if self.active and not gate.paused(self._memory) and now - self._sent_ns >= SILENCE_NS:
+            self._send(now)
+
+    def _send(self, now: int) -> None:
+        if now < self._quiet_until_ns:
+            return
+        self._memory, decision = gate.decide(self._memory, gate.robot_time(self._memory, now), now)
+        for event in decision.events:
+            self._tell(event)
+        command = decision.command
+        if command is None:
+            return
+        self._set_mode(command.mode)
+        self._commands.publish(convert.command_message(command.target, self._spec))
+        self._applied.publish(convert.applied_message(command, self._spec))
+        self._sent_ns, self._sent_stamp_ns = now, command.stamp_ns
+        self._actions[command.action] += 1
+        self._clipped += decision.clipped
+
+    def _set_mode(self, mode: RobotMode) -> None:
+        if mode is not self._mode:
+            self._modes.publish(convert.mode_message(mode))
+            self._mode = mode
+
+    def _tell(self, event: Event) -> None:
+        self._events.publish(convert.event_message(event))
+        if event.name in ("fall", "estop"):
+            self.get_logger().warning(f"{event.name}: {event.message}")
+        else:
+            self.get_logger().info(f"{event.name}: {event.message}")
+
+    def _now(self, stamp_ns: int | None = None) -> int:
+        """Steady time; in lockstep robot time, so that no age depends on how fast the machine is."""
+        if not self._lockstep:
+            return time.monotonic_ns()
+        if stamp_ns is None:
+            return 0 if self._memory.state is None else self._memory.state.stamp_ns
+        return stamp_ns
+
+    # What it says about itself
+
+    def _report_metrics(self) -> None:
+        if not self.active:
+            return
+        for name, value in self._numbers().items():
+            if value is not None and self._metrics[name].get_subscription_count():
+                self._metrics[name].publish(convert.number_message(value))
+
+    def _report_diagnostics(self) -> None:
+        if not self.active:
+            return
+        last = self._memory.last
+        command = last.command if last else None
+        values = {keys.ACTION: command.action if command else "waiting", **self._numbers()}
+        values |= {**self._memory.counts, **self._assembler.refused, "refused_plan_messages": self._refused_plans}
+        level, text = _summary(command, self._memory.rung.why if self._memory.rung else "")
+        back_in_all = self._memory.counts.get("state_time_back", 0)
+        back, self._seen_back = back_in_all - self._seen_back, back_in_all
+        if back > 1:  # one is a robot that started again
+            level, text = convert.ERROR, "robot time goes back and forth: do two robots publish in one graph?"
+        status = convert.status(self.get_fully_qualified_name(), text, values, level)
+        self._diagnostics.publish(convert.diagnostics_message(self.get_clock().now().nanoseconds, [status]))
+
+    def _numbers(self) -> dict[str, float | None]:
+        now, sent = self._now(), self._actions.total()
+        plan_age, state_age = gate.plan_age(self._memory, now), gate.state_age(self._memory, now)
+        return {
+            keys.PLAN_AGE_MS: None if plan_age is None else plan_age / 1e6,
+            keys.STATE_AGE_MS: None if state_age is None else state_age / 1e6,
+            keys.CLIPPED_SHARE: self._clipped / sent if sent else None,
+        }
+
+
+def _summary(command: Command | None, why: str) -> tuple[bytes, str]:
+    if command is None:
+        return convert.WARN, "no complete state yet"
+    return LEVELS.get(command.action, convert.WARN), f"{command.action}: {why}"
+
+
+def main() -> int:
+    return run_node(Guard)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

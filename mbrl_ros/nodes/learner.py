@@ -1,0 +1,198 @@
+"""The learner node: transitions in, model versions out. Trains in slices, on what control leaves free."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from rclpy.clock import Clock, ClockType
+
+from mbrl_ros.data.inbox import Inbox
+from mbrl_ros.dynamics.storage import Card, to_bytes
+from mbrl_ros.learning.learner import Learner
+from mbrl_ros.learning.models import Versions, load_model
+from mbrl_ros.nodes import convert, lockstep, topics
+from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes.params import Settings
+from mbrl_ros.nodes.run import ManagedNode, run_node
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.settings import LearnerConfig
+
+DIAGNOSTICS_PERIOD = 0.5  # s
+METRICS_PERIOD = 0.1  # s
+IDLE = 0.05  # s between two looks at whether training is due
+METRICS = (keys.HELD_OUT_ERROR, keys.DATA_SECONDS)
+
+
+class LearnerNode(ManagedNode):
+    def __init__(self):
+        super().__init__("learner")
+        self._settings = Settings(self, LearnerConfig())
+
+    def configure(self) -> None:
+        config = self._settings.current
+        torch.set_num_threads(config.threads)
+        self._spec = load_robot(config.robot)
+        self._build(config)
+        self._inbox = Inbox()
+        self._refused_messages = 0
+        self._refused_versions: set[int] = set()
+        self._models = topics.publisher(self, topics.MODEL)
+        self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
+        self._metrics = {name: topics.publisher(self, topics.metric(name)) for name in METRICS}
+        topics.subscription(self, topics.TRANSITION, self._on_transition)
+        topics.subscription(self, topics.MODEL_STATUS, self._on_model_status)
+        if config.lockstep:
+            topics.service(self, topics.LOCKSTEP, self._on_lockstep)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(METRICS_PERIOD, self._report_metrics, clock=steady)
+        self.create_timer(DIAGNOSTICS_PERIOD, self._report_diagnostics, clock=steady)
+
+    def _build(self, config: LearnerConfig) -> None:
+        """Goes on from this run's last good version; else from the model that the run starts with."""
+        self._learner = Learner(self._spec, config)
+        self._versions = Versions(Path(config.folder), self._learner.layout) if config.folder else None
+        kept = self._versions.newest() if self._versions else None
+        if kept:
+            found, self._content = kept[:2], kept[2]
+        else:
+            found, self._content = load_model(config.model, "", self._learner.layout), None
+        if found:
+            self._learner = Learner(self._spec, config, *found)
+        if kept:
+            self._learner.version = max(self._learner.version, self._versions.highest())
+
+    def activate(self) -> None:
+        self._round: Iterator[float] | None = None
+        self._losses: list[float] = []
+        self._asked = False  # lockstep: by the planner; else training would begin at a time that is not the same twice
+        self._error = float("nan")
+        if self._content:
+            self._models.publish(convert.bytes_message(self._content))
+        gc.collect()
+        gc.freeze()
+
+    # What comes in
+
+    def _on_transition(self, message) -> None:
+        if not self.active:
+            return
+        try:
+            transition = convert.transition_of(message)
+        except convert.Refused as refusal:
+            self._refused(str(refusal))
+            return
+        sizes = (len(transition.state), len(transition.action), len(transition.next_state))
+        expected = (self._learner.layout.size, len(self._spec.actuated), self._learner.layout.size)
+        if sizes != expected:
+            self._refused(f"state, action and next_state have sizes {sizes}, {self._spec.name} has {expected}")
+        elif self._inbox.accept(transition):
+            self._learner.add(transition)
+
+    def _refused(self, reason: str) -> None:
+        self._refused_messages += 1
+        self.get_logger().error(f"transition: {reason}", throttle_duration_sec=2.0)
+
+    def _on_model_status(self, message) -> None:
+        """A version that the planner refused is never offered again; the last good one is."""
+        if not self.active:
+            return
+        refused = {int(key.split()[1]) for key in convert.values_of(message) if key.startswith("refused ")}
+        if refused <= self._refused_versions:
+            return
+        self._refused_versions |= refused
+        if self._versions and (kept := self._versions.newest(self._refused_versions)):
+            self.get_logger().warning(f"versions {sorted(refused)} were refused: back to {kept[1].version}")
+            self._learner.return_to(kept[0])
+            self._models.publish(convert.bytes_message(kept[2]))
+
+    def _on_lockstep(self) -> tuple[bool, str]:
+        """Trains what is due, whole, before it answers."""
+        self._asked = True
+        while self.active and (self._round is not None or self._learner.due()):
+            self.work()
+        self._asked = False
+        return self.active, lockstep.answer(self._inbox.newest, self._learner.version)
+
+    # Training
+
+    def work(self) -> float:
+        """One training step, if one is due; called between two rounds of callbacks."""
+        if not self.active:
+            return IDLE
+        if self._round is None:
+            if not self._learner.due() or self._settings.current.lockstep and not self._asked:
+                return IDLE
+            self._round, self._losses = self._learner.train(), []
+        loss = next(self._round, None)
+        if loss is not None:
+            self._losses.append(loss)
+            return 0.0
+        self._round = None
+        if self._losses:
+            self._offer(float(np.mean(self._losses[-20:])))
+        return 0.0
+
+    def _offer(self, loss: float) -> None:
+        verdict = self._learner.judge(loss)
+        self._error = verdict.candidate.error
+        if not verdict.promoted:
+            self.get_logger().info(f"a candidate was worse on held-out data: {verdict.candidate.error:.3f}")
+            return
+        content = to_bytes(self._learner.incumbent, verdict.card)
+        self._save(verdict.card, content)
+        self._models.publish(convert.bytes_message(content))
+        self.get_logger().info(
+            f"model {verdict.card.version}: {self._learner.seconds:.0f} s of data, "
+            f"held-out error {verdict.candidate.error:.3f}, one-step R2 {verdict.candidate.one_step_r2:.3f}"
+        )
+
+    def _save(self, card: Card, content: bytes) -> None:
+        if self._versions is None:
+            return
+        try:
+            self._versions.save(card.version, content)
+        except OSError as error:
+            self.get_logger().error(f"model {card.version} is not kept on disk: {error}", throttle_duration_sec=10.0)
+
+    # What it says about itself
+
+    def _report_metrics(self) -> None:
+        if not self.active:
+            return
+        for name, value in ((keys.HELD_OUT_ERROR, self._error), (keys.DATA_SECONDS, self._learner.seconds)):
+            if np.isfinite(value) and self._metrics[name].get_subscription_count():
+                self._metrics[name].publish(convert.number_message(value))
+
+    def _report_diagnostics(self) -> None:
+        if not self.active:
+            return
+        learner, inbox = self._learner, self._inbox
+        state = "training" if self._round is not None else "waiting"
+        values = {
+            keys.STATE: state,
+            keys.RECEIVED: inbox.received,
+            keys.MISSING: inbox.missing,
+            keys.DATA_SECONDS: learner.seconds,
+            keys.VERSION: learner.version,
+            keys.PROPOSED: learner.proposed,
+            keys.PROMOTED: learner.promoted,
+            keys.REFUSED: learner.refused,
+            keys.HELD_OUT_ERROR: self._error,
+            "duplicates": inbox.duplicates,
+            "refused_messages": self._refused_messages,
+        }
+        level, text = (convert.WARN, f"{inbox.missing} transitions lost") if inbox.missing else (convert.OK, state)
+        status = convert.status(self.get_fully_qualified_name(), text, values, level)
+        self._diagnostics.publish(convert.diagnostics_message(self.get_clock().now().nanoseconds, [status]))
+
+
+def main() -> int:
+    return run_node(LearnerNode)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

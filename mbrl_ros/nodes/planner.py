@@ -1,0 +1,313 @@
+"""The planner node: a complete state in, a plan out; and what came of it, as transitions, to the learner."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from rclpy.clock import Clock, ClockType
+
+from mbrl_ros.control.agent import Agent
+from mbrl_ros.control.recorder import Recorder
+from mbrl_ros.control.velocity_command import VelocityCommand
+from mbrl_ros.data.pairing import Pairing, Step
+from mbrl_ros.data.steps import StepClock
+from mbrl_ros.dynamics.storage import ModelRefused, from_bytes
+from mbrl_ros.learning.models import load_model
+from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes.assembler import StateAssembler
+from mbrl_ros.nodes.lockstep import LearnerInStep
+from mbrl_ros.nodes.params import Settings
+from mbrl_ros.nodes.plan_markers import markers
+from mbrl_ros.nodes.run import ManagedNode, run_node
+from mbrl_ros.planners.problem import NoPlan
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.settings import PlannerConfig
+from mbrl_ros.types import Action, Event, RobotState
+
+DIAGNOSTICS_PERIOD = 0.5  # s
+METRICS_PERIOD = 0.1  # s
+PLAN_TIMES = 500  # plans behind the percentiles
+METRICS = (keys.PLAN_MS, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
+BREAKS = ("reset", "estop", "damp")
+
+
+class Planner(ManagedNode):
+    def __init__(self):
+        super().__init__("planner")
+        self._settings = Settings(self, PlannerConfig(), self._on_settings)
+
+    def configure(self) -> None:
+        config = self._settings.current
+        torch.set_num_threads(config.threads)
+        self._spec = load_robot(config.robot)
+        self._agent = Agent(self._spec, config)
+        found = load_model(config.model, "", self._agent.layout) if config.mode != "observe" else None
+        if found:
+            self._agent.set_model(found[0], found[1].version)
+        self._assembler = StateAssembler(self._spec, report=self.get_logger().error)
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._in_step = LearnerInStep(self, config.train_every) if config.lockstep and config.learning else None
+        self._plans = topics.publisher(self, topics.PLAN)
+        self._transitions = topics.publisher(self, topics.TRANSITION)
+        self._model_status = topics.publisher(self, topics.MODEL_STATUS)
+        self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
+        self._markers = topics.publisher(self, topics.PLAN_MARKERS)
+        self._metrics = {name: topics.publisher(self, topics.metric(name)) for name in METRICS}
+        take = self._assembler
+        for topic, part in ((topics.JOINT_STATES, take.joint_states), (topics.IMU, take.imu), (topics.ODOM, take.odom)):
+            if topic.name in self._spec.state_topics:
+                topics.subscription(self, topic, lambda message, part=part: self._on_sample(part(message)))
+        topics.subscription(self, topics.EVENTS, self._on_event)
+        topics.subscription(self, topics.MODEL, self._on_model)
+        if config.mode == "observe":
+            topics.subscription(self, topics.commands(self._spec), self._on_foreign_command)
+        else:
+            topics.subscription(self, topics.APPLIED, self._on_applied)
+        cmd_vel = topics.CMD_VEL_STAMPED if config.stamped_command else topics.CMD_VEL
+        topics.subscription(self, cmd_vel, self._on_command)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(METRICS_PERIOD, self._report_metrics, clock=steady)
+        self.create_timer(DIAGNOSTICS_PERIOD, self._report_diagnostics, clock=steady)
+
+    def activate(self) -> None:
+        self._agent.warm_up()
+        self._steps = StepClock(self._spec.dt_ns, self._spec.sample_period_ns)
+        self._pairing = Pairing(self._spec)
+        self._recorder = Recorder(self._agent.layout, self._agent.task, time.time_ns())
+        self._command = VelocityCommand()
+        self._state: RobotState | None = None  # the newest step's
+        self._received_ns = 0  # steady time of the newest sample
+        self._waiting: RobotState | None = None  # lockstep: a state that must not be planned from yet
+        self._applied_until_ns: int | None = None  # robot time of the newest `applied`
+        self._loading: Future | None = None
+        self._refused: dict[int, str] = {}  # versions that will never be flown, and why
+        self._swaps = self._late = self._no_plans = 0
+        self._plan_ms: deque[float] = deque(maxlen=PLAN_TIMES)
+        self._tell_model("")
+        # What is there now stays: later collections need not look at it.
+        gc.collect()
+        gc.freeze()
+
+    # What comes in
+
+    def _on_sample(self, state: RobotState | None) -> None:
+        """`state` is there when this message completed it."""
+        if not self.active or state is None:
+            return
+        received = time.monotonic_ns()
+        if self._settings.current.lockstep:
+            self._in_lockstep(state)
+            return
+        self._received_ns, newest = received, state.stamp_ns
+        self._record(self._pairing.state(state))
+        if self._steps.accept(newest) != "between":
+            self._tick(state, received)
+
+    def _on_applied(self, message) -> None:
+        if not self.active:
+            return
+        try:
+            told = convert.applied_of(message, self._spec)
+        except convert.Refused as refusal:
+            self.get_logger().error(f"applied: {refusal}", throttle_duration_sec=2.0)
+            return
+        self._agent.note_applied(told.stamp_ns, told.target, told.action)
+        self._record(self._pairing.applied(told.stamp_ns, told.target, told.action, told.model))
+        self._applied_until_ns = told.stamp_ns
+        if self._waiting is not None:
+            self._in_lockstep(self._waiting)
+
+    def _on_foreign_command(self, message) -> None:
+        """Observing: somebody else drives, and what they command is what is applied."""
+        if not self.active or self._state is None:
+            return
+        try:
+            target = convert.target_of(message, self._spec)
+        except convert.Refused as refusal:
+            self.get_logger().error(f"commands: {refusal}", throttle_duration_sec=2.0)
+            return
+        stamp_ns = self._state.stamp_ns + time.monotonic_ns() - self._received_ns
+        self._record(self._pairing.applied(stamp_ns, target, Action.FOLLOW, 0))
+
+    def _on_event(self, message) -> None:
+        if not self.active or message.name not in BREAKS or self._state is None:
+            return
+        event = convert.event_of(message)
+        if event.stamp_ns >= self._state.stamp_ns - self._spec.dt_ns:
+            self._start_anew(event)
+
+    def _on_command(self, message) -> None:
+        if self.active and not self._command.receive(convert.velocity_command_of(message), self._now()):
+            self.get_logger().warning("cmd_vel is not finite: refused", throttle_duration_sec=2.0)
+
+    def _on_model(self, message) -> None:
+        """Read beside the running one, in a thread of its own; taken over between two ticks."""
+        content = convert.bytes_of(message)
+        if not self.active or self._settings.current.mode == "observe":
+            return
+        self._loading = self._loader.submit(from_bytes, content, self._agent.layout)
+        if self._settings.current.lockstep:
+            self._take_model()
+            if self._waiting is not None:
+                self._in_lockstep(self._waiting)
+
+    def _on_settings(self, config: PlannerConfig) -> None:
+        if hasattr(self, "_agent"):
+            self._agent.configure(config)
+
+    # One control step
+
+    def _in_lockstep(self, state: RobotState) -> None:
+        """Plans once what was applied before is known and the learner is done; a repeated state gets the same plan."""
+        self._waiting = state
+        new = self._state is None or state.stamp_ns != self._state.stamp_ns
+        if new and self._state is not None and state.stamp_ns - self._state.stamp_ns < 1.5 * self._spec.dt_ns:
+            behind = self._applied_until_ns is None or self._applied_until_ns < self._state.stamp_ns
+            if behind and self._settings.current.mode != "observe":
+                return
+        if new and state is not self._paired:
+            self._paired = state
+            self._record(self._pairing.state(state))
+            self._steps.accept(state.stamp_ns)
+        if (
+            new
+            and self._in_step
+            and not self._in_step.ready(
+                self._recorder.sent, max([self._agent.model_version, *self._refused]), lambda: self._retry(state)
+            )
+        ):
+            return
+        self._waiting = None
+        self._tick(state, time.monotonic_ns())
+
+    _paired: RobotState | None = None
+
+    def _retry(self, state: RobotState) -> None:
+        if self.active and self._waiting is state:
+            self._in_lockstep(state)
+
+    def _tick(self, state: RobotState, received_ns: int) -> None:
+        config = self._settings.current
+        self._state = state
+        if config.mode == "observe":
+            self._recorder.note(state.stamp_ns, self._wanted(), 0.0, False)
+            return
+        wanted = self._wanted()
+        plan = self._agent.act(state, wanted)
+        if isinstance(plan, NoPlan):
+            self._no_plans += 1
+            self.get_logger().error(f"no plan: {plan.reason}", throttle_duration_sec=1.0)
+            return
+        self._plans.publish(convert.plan_message(plan, self._spec))
+        took_ms = (time.monotonic_ns() - received_ns) / 1e6
+        self._plan_ms.append(took_ms)
+        self._late += took_ms > self._spec.dt * 1e3
+        self._recorder.note(state.stamp_ns, wanted, self._agent.phase(state.stamp_ns), plan.exploring)
+        self._take_model()
+
+    def _wanted(self) -> np.ndarray:
+        if self._agent.task.command_size == 0:
+            return np.zeros(0)
+        c = self._settings.current
+        return self._command.at(self._now(), c.command_timeout, c.speed_limit, c.yaw_rate_limit)
+
+    def _now(self) -> int:
+        """Steady time; in lockstep robot time, so that no age depends on how fast the machine is."""
+        if not self._settings.current.lockstep:
+            return time.monotonic_ns()
+        newest = self._waiting or self._state
+        return newest.stamp_ns if newest else 0
+
+    def _record(self, steps: list[Step]) -> None:
+        for step in steps:
+            self._transitions.publish(convert.transition_message(self._recorder.transition(step)))
+
+    def _start_anew(self, event: Event) -> None:
+        self._record(self._pairing.event(event))
+        self._steps.restart()
+        self._agent.forget()
+
+    # Models
+
+    def _take_model(self) -> None:
+        """Takes over what has been loaded meanwhile; in lockstep, waits for it."""
+        if self._loading is None or not (self._loading.done() or self._settings.current.lockstep):
+            return
+        loading, self._loading = self._loading, None
+        try:
+            model, card = loading.result()
+        except ModelRefused as refusal:
+            self._tell_model(f"refused a model: {refusal}")
+            return
+        if card.version in self._refused or card.version == self._agent.model_version:
+            return
+        self._agent.set_model(model, card.version)
+        self._swaps += 1
+        self._tell_model("")
+
+    def _tell_model(self, trouble: str) -> None:
+        if trouble:
+            self.get_logger().error(trouble)
+        values = {keys.VERSION: self._agent.model_version}
+        values |= {f"refused {version}": why for version, why in self._refused.items()}
+        level = convert.ERROR if trouble else convert.OK
+        text = trouble or f"flying model {self._agent.model_version}"
+        self._model_status.publish(convert.status(self.get_fully_qualified_name(), text, values, level))
+
+    # What it says about itself
+
+    def _report_metrics(self) -> None:
+        if not self.active:
+            return
+        for name, value in self._numbers().items():
+            if self._metrics[name].get_subscription_count():
+                self._metrics[name].publish(convert.number_message(value))
+        if self._markers.get_subscription_count():
+            trace = self._agent.trace()
+            if trace is not None and self._state is not None and self._state.base is not None:
+                self._markers.publish(markers(trace.numpy(), self._agent.layout, self._spec.dt, self._state.stamp_ns))
+
+    def _numbers(self) -> dict[str, float]:
+        base = self._state.base if self._state else None
+        wanted = self._wanted()
+        return {
+            keys.PLAN_MS: self._plan_ms[-1] if self._plan_ms else 0.0,
+            keys.MODEL_VERSION: float(self._agent.model_version),
+            keys.COMMANDED_VX: float(wanted[0]) if len(wanted) else 0.0,
+            keys.MEASURED_VX: float(base.linear_velocity_body[0]) if base else 0.0,
+        }
+
+    def _report_diagnostics(self) -> None:
+        if not self.active:
+            return
+        times = np.array(self._plan_ms) if self._plan_ms else np.zeros(1)
+        values = {
+            keys.MODE: self._agent.mode,
+            keys.PLAN_MS_P50: float(np.percentile(times, 50)),
+            keys.PLAN_MS_P99: float(np.percentile(times, 99)),
+            keys.LATE_STEPS: self._late,
+            keys.MODEL_VERSION: self._agent.model_version,
+            keys.TRANSITIONS: self._recorder.sent,
+            keys.SWAPS: self._swaps,
+            "no_plans": self._no_plans,
+            "pairs_dropped": self._pairing.dropped,
+            "cmd_vel_refused": self._command.refused,
+            **self._assembler.refused,
+        }
+        level, text = (convert.OK, self._agent.mode) if self._state else (convert.WARN, "no complete state yet")
+        status = convert.status(self.get_fully_qualified_name(), text, values, level)
+        self._diagnostics.publish(convert.diagnostics_message(self.get_clock().now().nanoseconds, [status]))
+
+
+def main() -> int:
+    return run_node(Planner)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,11 @@
+"""No planning at all: the prior, step for step. The open-loop baseline that planners are compared with."""
+
+from __future__ import annotations
+
+from torch import Generator, Tensor
+
+from mbrl_ros.planners.problem import PlanResult, Problem
+
+
+def plan(config, problem: Problem, warm: Tensor, generator: Generator) -> PlanResult:
+    return PlanResult(problem.prior.clone(), best=0.0, mean=0.0, non_finite=0, effective=1.0)

@@ -1,0 +1,122 @@
+"""What the gate remembers: one frozen record, replaced at each call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.safety import envelope as limits
+from mbrl_ros.safety import ladder as rungs
+from mbrl_ros.safety import plans as book
+from mbrl_ros.safety.ladder import Rung
+from mbrl_ros.settings import GuardConfig
+from mbrl_ros.types import NS, Command, Event, Plan, RobotMode, RobotState
+
+# A driver damps by itself 50 ms after the last command. Once it has done so for 100 ms, the joints are no longer where
+# they were told to be.
+UNCOMMANDED_NS = 150_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """What does not change between activation and shutdown."""
+
+    limits: limits.Envelope
+    ladder: rungs.Ladder
+    max_age_ns: int
+    dt_ns: int
+    uncommanded_ns: int  # since the last command: the driver has damped by itself
+    slack_ns: int  # a sample this much before a step's time counts as that step
+    end_mode: RobotMode  # damp, or off
+    simulation: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    command: Command | None  # none before the first state
+    events: tuple[Event, ...]
+    clipped: bool
+
+
+@dataclass(frozen=True, eq=False)
+class GateMemory:
+    """Everything the gate remembers. `clock` times are steady time less the time spent paused."""
+
+    rules: Rules
+    plans: book.PlanBook
+    state: RobotState | None = None
+    state_ns: int = 0  # clock at which the newest state came
+    origin_ns: int = 0  # robot time of the first state since robot time began (again)
+    planned: bool = False  # a plan has come since activation
+    rung: Rung | None = None  # none before the first state
+    estopped: bool = False
+    left_damped: bool = False  # the robot was found damped
+    release: str = ""  # the request that ends the damping once the robot is upright and still
+    target: np.ndarray | None = None  # (A,) last sent
+    step_target: np.ndarray | None = None  # (A,) in force when the present step began: what rate limits measure from
+    step_ns: int = 0  # robot time at which it began
+    lookup_ns: int = 0  # robot time last looked up in the plans; never goes back, so no point is taken twice
+    last: Decision | None = None
+    last_robot_ns: int = 0
+    news: tuple[tuple[str, str], ...] = ()  # (name, message) of events not told yet
+    counts: Mapping[str, int] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # refused plans and states, by reason
+    paused_at_ns: int | None = None
+    paused_ns: int = 0  # in all
+
+
+def initial(spec: RobotSpec, config: GuardConfig, simulation: bool) -> GateMemory:
+    max_age_ns = round(config.max_age * NS)
+    rules = Rules(
+        limits=limits.envelope(spec),
+        ladder=rungs.ladder(spec, config),
+        max_age_ns=max_age_ns,
+        dt_ns=spec.dt_ns,
+        uncommanded_ns=UNCOMMANDED_NS + spec.dt_ns,
+        slack_ns=spec.sample_period_ns // 2,
+        end_mode=RobotMode(spec.safe_sequence[-1]),
+        simulation=simulation,
+    )
+    return GateMemory(rules, book.PlanBook(spec.dt_ns, len(spec.actuated), max_age_ns))
+
+
+def clock(memory: GateMemory, steady_ns: int) -> int:
+    """Steady time that stands still while paused: what ages are measured in."""
+    now = steady_ns if memory.paused_at_ns is None else memory.paused_at_ns
+    return now - memory.paused_ns
+
+
+def robot_time(memory: GateMemory, steady_ns: int) -> int:
+    """Robot time now: the newest state's stamp and the time since it came; 0 before the first."""
+    if memory.state is None:
+        return 0
+    return memory.state.stamp_ns + clock(memory, steady_ns) - memory.state_ns
+
+
+def paused(memory: GateMemory) -> bool:
+    return memory.paused_at_ns is not None
+
+
+def state_age(memory: GateMemory, steady_ns: int) -> int | None:
+    """Nanoseconds since the newest state came."""
+    return None if memory.state is None else clock(memory, steady_ns) - memory.state_ns
+
+
+def plan_age(memory: GateMemory, steady_ns: int) -> int | None:
+    """Nanoseconds since the newest plan came."""
+    return clock(memory, steady_ns) - memory.plans.received_ns if memory.plans.plans else None
+
+
+def newest_plan(memory: GateMemory) -> Plan | None:
+    return memory.plans.plans[0] if memory.plans.plans else None
+
+
+def newest_plan_holds(memory: GateMemory, steady_ns: int) -> bool:
+    """Whether the newest plan already covers robot time now, so that it should not wait for the next state."""
+    held = book.holding(memory.plans, robot_time(memory, steady_ns))
+    return held is not None and held[0] is memory.plans.plans[0]

@@ -1,0 +1,225 @@
+"""`mbrl up`: a whole run as processes, watched, and ended together."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from mbrl_ros.config import ConfigError, as_mapping
+from mbrl_ros.control.report import parse_commands, write_report
+from mbrl_ros.robots.spec import RobotSpec, load_robot
+from mbrl_ros.settings import MODES, SECTIONS, RunConfig, load_run, write_parameters
+from mbrl_ros.stack import Options, Process, beside, configured, processes
+from mbrl_ros.up.shared_memory import remove_abandoned
+from mbrl_ros.up.status import Display, Lines, LiveTable
+from mbrl_ros.up.supervisor import Death, Supervisor
+from mbrl_ros.up.usage import Usage
+
+DEMO = "0.4,0,0; 0.3,0,0.5; 0,0.15,0; 0.6,0,0; 0.3,0,-0.5; -0.2,0,0; 0,0,0"
+OUTSIDE = ("commander", "judge", "bare_loop")  # ended first: they have a last word about a robot that still runs
+LAST_WORD = 1.0  # s that they have for it
+GRACE = 1.5  # s that the robot's own processes have to end; all in all less than three
+CONSEQUENCES = {
+    "bridge": "The simulated robot is gone.",
+    "guard": "The robot damps.",
+    "learner": "Nothing is learned now.",
+    "planner": "The guard has the robot stand, then sit, then damp.",
+}
+START_PATIENCE = 60.0  # s until the robot has to be driven, when a duration is asked for
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="RUN", help="a file of config/ without .yaml (quadruped_mpc), or a path to one")
+    parser.add_argument("--model", help="pretrained, scratch (learn from nothing), or a folder with model.safetensors")
+    parser.add_argument("--mode", choices=MODES, help="what the planner does")
+    parser.add_argument("--commands", metavar="'VX,VY,WZ;...'", help="drive these over cmd_vel, again and again")
+    parser.add_argument("--hold", type=float, default=4.0, metavar="S", help="robot time a command (default: 4)")
+    parser.add_argument("--demo", action="store_true", help="drive a walk about; silent once somebody else drives")
+    parser.add_argument("--headless", action="store_true", help="plain log lines instead of a live table")
+    parser.add_argument("--duration", type=float, metavar="S", help="end this long after the robot is first driven")
+    parser.add_argument("--report", metavar="FILE", help="write what the judging process saw, as JSON; only watches")
+    parser.add_argument("--hardware", action="store_true", help="a driver runs the robot: start no simulation")
+    parser.add_argument("--no-learner", action="store_true", help="plan only")
+    parser.add_argument("--namespace", default="", metavar="NS", help="for several robots in one graph")
+    parser.add_argument("--seed", type=int, help="of all random numbers")
+
+
+def run(args: argparse.Namespace) -> int:
+    options = Options(
+        model=args.model,
+        mode=args.mode,
+        seed=args.seed,
+        hardware=args.hardware,
+        learner=not args.no_learner,
+        namespace=args.namespace,
+        settings=tuple(args.settings),
+    )
+    settings = configured(load_run(args.name), options)
+    spec = load_robot(settings.planner.robot)
+    commands = _commands(args, spec)
+    if args.hold <= 0 or (args.duration is not None and args.duration <= 0):
+        raise ConfigError("--hold and --duration are seconds, more than 0")
+    report = Path(args.report).absolute() if args.report else None
+    if report is not None and not os.access(report.parent, os.W_OK):
+        raise ConfigError(
+            f"--report {args.report}: cannot write into {report.parent}"
+        )  # said now, not when all is over
+    with tempfile.TemporaryDirectory(prefix="mbrl-") as folder:
+        parameters = write_parameters(settings, Path(folder) / f"{settings.name}.yaml")
+        robot = processes(settings, options, parameters)
+        outside = [_judge(robot[0], settings, options)]
+        if commands:
+            outside.append(_commander(robot[0], settings, commands, args.hold))
+        display = Lines() if args.headless or not sys.stdout.isatty() else LiveTable(f"mbrl up {settings.name}")
+        session = Session(settings, robot, outside, display)
+        return session.run(args.duration, report)
+
+
+def _commands(args: argparse.Namespace, spec: RobotSpec) -> str:
+    """The schedule that is driven; empty: this command publishes nothing."""
+    if args.commands is not None:
+        parse_commands(args.commands)
+        if spec.base is None:
+            raise ConfigError(f"--commands: {spec.name} has no base to drive")
+        return args.commands
+    return DEMO if args.demo and spec.base is not None else ""
+
+
+def _judge(neighbour: Process, settings: RunConfig, options: Options) -> Process:
+    planner = settings.planner
+    arguments = ["--robot", planner.robot, "--delay", planner.delay, "--command-timeout", planner.command_timeout]
+    arguments += ["--stamped-command"] if planner.stamped_command else []
+    arguments += ["--truth", "odom"] if options.hardware else []  # the best there is
+    return beside(neighbour, "judge", *map(str, arguments))
+
+
+def _commander(neighbour: Process, settings: RunConfig, commands: str, hold: float) -> Process:
+    arguments = [f"--commands={commands}", "--hold", str(hold), "--robot", settings.planner.robot]
+    arguments += ["--stamped-command"] if settings.planner.stamped_command else []
+    return beside(neighbour, "commander", *arguments)
+
+
+class Session:
+    """One run from the first process to the last."""
+
+    def __init__(self, settings: RunConfig, robot: tuple[Process, ...], outside: list[Process], display: Display):
+        self._settings, self._robot, self._outside, self._display = settings, robot, outside, display
+        self._commands = {process.name: process.command for process in robot}
+        self._status: Mapping = {}
+        self._report: dict | None = None
+        self._bare_loop: dict | None = None
+        self._usage = Usage()
+        self._supervisor = Supervisor(
+            _environment(), display.line, self._died, {"judge": self._judged, "bare_loop": self._bare_loop_ended}
+        )
+        self._stop_signal: int | None = None
+
+    def run(self, duration: float | None, report: Path | None) -> int:
+        """Until a signal, or `duration` seconds after the robot was first driven. Returns the exit status."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._stop)
+        remove_abandoned()
+        driven = None
+        try:
+            self._start(with_bare_loop=report is not None)
+            driven = self._watch(duration)
+        finally:
+            self._end()
+        if report is not None:
+            self._write(report)
+        if duration is not None and driven is None and self._stop_signal is None:
+            self._display.line("up", f"the robot was not driven within {START_PATIENCE:g} s")
+            return 1
+        return 1 if self._supervisor.deaths else 0
+
+    def _start(self, with_bare_loop: bool) -> None:
+        for process in (*self._outside, *self._robot):
+            self._supervisor.start(process)
+        if with_bare_loop:
+            self._supervisor.start(Process("bare_loop"), [sys.executable, "-m", "mbrl_ros.up.bare_loop"])
+
+    def _watch(self, duration: float | None) -> float | None:
+        """Returns when the robot was first driven, on the steady clock."""
+        began, driven, next_look = time.monotonic(), None, time.monotonic()
+        while self._stop_signal is None:
+            self._supervisor.step(0.1)
+            now = time.monotonic()
+            if now >= next_look:
+                next_look = now + 1.0
+                self._usage.look({**self._supervisor.pids(), "up": os.getpid()})
+            if driven is None and self._is_driven():
+                driven = now
+                self._usage.restart()
+            if duration is not None and now >= (began + START_PATIENCE if driven is None else driven + duration):
+                break
+        self._usage.look({**self._supervisor.pids(), "up": os.getpid()})
+        return driven
+
+    def _is_driven(self) -> bool:
+        if self._settings.planner.mode == "observe":
+            return bool(self._status.get("transitions_sent"))
+        return bool(self._status.get("driven"))
+
+    def _end(self) -> None:
+        names = self._supervisor.names()
+        self._supervisor.end([name for name in OUTSIDE if name in names], LAST_WORD)
+        self._supervisor.end([name for name in names if name not in OUTSIDE], GRACE)
+        remove_abandoned()
+        self._display.close()
+
+    def _stop(self, number: int, frame) -> None:
+        self._stop_signal = number
+
+    def _judged(self, line: str) -> None:
+        """The judge prints one JSON object a second, and one with its report at the end."""
+        try:
+            said = json.loads(line)
+        except json.JSONDecodeError:
+            self._display.line("judge", line)
+            return
+        if "report" in said:
+            self._report = said["report"]
+        else:
+            self._status = said
+            self._display.show(said, self._usage.now())
+
+    def _bare_loop_ended(self, line: str) -> None:
+        self._bare_loop = json.loads(line)
+
+    def _died(self, death: Death) -> None:
+        self._display.line("up", str(death))
+        if death.restart_in is None and death.name in CONSEQUENCES:
+            by_hand = shlex.join(self._commands[death.name])
+            self._display.line("up", f"{CONSEQUENCES[death.name]} Once you know why, start it by hand: {by_hand}")
+
+    def _write(self, path: Path) -> None:
+        if self._report is None:
+            self._display.line("up", f"the judge gave no report: {path} is not written")
+            return
+        deaths = [{"name": death.name, "code": death.code} for death in self._supervisor.deaths]
+        config = {name: as_mapping(getattr(self._settings, name)) for name in SECTIONS}
+        bare = self._bare_loop and self._bare_loop["missed_share"]
+        whole = {
+            **self._report,
+            "summary": {**self._report["summary"], "bare_loop_missed_share": bare},
+            "config": {"run": self._settings.name, **config},
+            "seeds": [self._settings.planner.seed],
+            "processes": self._usage.report(),
+            "deaths": deaths,
+            "bare_loop": self._bare_loop,
+        }
+        write_report(path, whole)
+        self._display.line("up", f"report written to {path}")
+
+
+def _environment() -> dict[str, str]:
+    """The user's own, with ROS_DOMAIN_ID and the middleware's settings; on this host alone unless they say more."""
+    return {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **os.environ}

@@ -1,0 +1,147 @@
+"""Each file of tests here has a ROS domain of its own, starts nodes as processes, and listens with a probe."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+import rclpy
+from rclpy.signals import SignalHandlerOptions
+
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.spin import SteadyExecutor
+
+PATIENCE = 30.0  # s, generous: machines differ
+DOMAINS = range(1, 101)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def domain():
+    """A ROS_DOMAIN_ID that nobody else on this machine uses, in the environment that processes inherit."""
+    with _FreeDomain() as number, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(number))
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        yield number
+
+
+class _FreeDomain:
+    """Held by a locked file against other tests; a bound discovery port shows other users."""
+
+    def __enter__(self) -> int:
+        for number in DOMAINS:
+            number = (number + 7 * os.getpid()) % len(DOMAINS) + 1
+            self._file = open(Path(tempfile.gettempdir()) / f"mbrl_ros_test_domain_{number}.lock", "w")
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                    probe.bind(("", 7400 + 250 * number))  # where DDS participants of this domain find each other
+                return number
+            except OSError:
+                self._file.close()
+        raise RuntimeError("all ROS domains of this machine are in use")
+
+    def __exit__(self, *_):
+        self._file.close()
+
+
+class Processes:
+    """Nodes started as a person would start them; what they print goes to files."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._started: list[subprocess.Popen] = []
+
+    def start(self, module: str, *parameters: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
+        """`python -m mbrl_ros.nodes.<module>`; a parameter is `name:=value`."""
+        command = [sys.executable, "-m", f"mbrl_ros.nodes.{module}"]
+        if parameters:
+            command += ["--ros-args", *(word for parameter in parameters for word in ("-p", parameter))]
+        log = self._folder / f"{module}_{len(self._started)}.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | (environment or {})
+            )
+        process.log = log
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        for process in self._started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self._started:
+            try:
+                process.wait(10.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def processes(tmp_path):
+    processes = Processes(tmp_path)
+    yield processes
+    processes.end()
+    for log in sorted(tmp_path.glob("*.log")):
+        print(f"--- {log.name}\n{log.read_text()}")  # pytest shows it where the test failed
+
+
+class Probe:
+    """A node of the test: it publishes, collects what it hears, and spins until something holds."""
+
+    def __init__(self):
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node = rclpy.create_node("probe", context=self.context)
+        self.executor = SteadyExecutor(context=self.context)
+        self.executor.add_node(self.node)
+
+    def publisher(self, topic: topics.Topic):
+        return topics.publisher(self.node, topic)
+
+    def collect(self, topic: topics.Topic, read=lambda message: message) -> list:
+        """Grows with `read(message)` of each message of `topic` while the probe spins."""
+        heard = []
+        topics.subscription(self.node, topic, lambda message: heard.append(read(message)))
+        return heard
+
+    def call(self, entry: topics.ServiceEntry, **request):
+        client = topics.client(self.node, entry)
+        self.until(client.service_is_ready, f"service {entry.name}")
+        future = client.call_async(entry.type.Request(**request))
+        self.until(future.done, f"an answer of {entry.name}")
+        return future.result()
+
+    def spin(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.executor.spin_once(left)
+
+    def until(self, condition, what: str, patience: float = PATIENCE) -> None:
+        end = time.monotonic() + patience
+        while not condition():
+            assert time.monotonic() < end, f"waited {patience:g} s in vain for {what}"
+            self.executor.spin_once(0.05)
+
+    def until_connected(self, *publishers) -> None:
+        self.until(lambda: all(p.get_subscription_count() for p in publishers), "subscribers")
+
+    def close(self) -> None:
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+
+@pytest.fixture
+def probe(domain):
+    probe = Probe()
+    yield probe
+    probe.close()

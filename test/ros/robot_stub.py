@@ -1,0 +1,112 @@
+"""A robot and a planner, played by the probe of a test: what stands around the guard."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from mbrl_ros.nodes import convert, topics
+from mbrl_ros.paths import share
+from mbrl_ros.robots.spec import RobotSpec, load_robot
+from mbrl_ros.types import BaseState, Event, Plan, RobotState
+
+PATIENCE = 20.0  # s, generous: machines differ
+SAMPLE = 0.01  # s
+
+
+def prompt_robot(folder: Path) -> tuple[RobotSpec, Path]:
+    """The quadruped, but plans are followed without a fade-in; and the file that says so."""
+    content = yaml.safe_load((share() / "config/robots/go1_like.yaml").read_text())
+    content["gate"]["fade_in"] = 0.0
+    path = folder / "go1_like.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return load_robot(str(path)), path
+
+
+class RobotStub:
+    """Publishes a robot that stands still, and plans for it; remembers what the guard says."""
+
+    def __init__(self, probe, spec: RobotSpec):
+        self.spec, self._probe = spec, probe
+        self.now_ns, self.sequence = 0, 0
+        self.plan_target: np.ndarray | None = None  # what plans say; none are sent while there is none
+        self.sending = True
+        self.spoil = None  # changes the messages (joint_states, imu, odom) of every sample
+        self.spoil_plan = None  # changes every plan's message
+        wanted = (topics.JOINT_STATES, topics.IMU, topics.ODOM, topics.PLAN, topics.EVENTS)
+        self._to = {topic.name: probe.publisher(topic) for topic in wanted}
+        self.commands = probe.collect(topics.commands(spec), lambda message: convert.target_of(message, spec))
+        self.applied = probe.collect(topics.APPLIED, lambda message: convert.applied_of(message, spec))
+        self.modes = probe.collect(topics.ROBOT_MODE, convert.mode_of)
+        self.events = probe.collect(topics.EVENTS, lambda message: message.name)
+        self.diagnostics = probe.collect(topics.DIAGNOSTICS, lambda message: convert.values_of(message.status[0]))
+        self._clients = {}
+
+    def standing(self, joints: np.ndarray | None = None) -> RobotState:
+        joints = self.spec.stance if joints is None else joints
+        base = BaseState(np.array([0.0, 0.0, 0.285]), np.array([1.0, 0.0, 0.0, 0.0]), np.zeros(3), np.zeros(3))
+        return RobotState(self.now_ns, joints, np.zeros(len(joints)), base)
+
+    def send_state(self) -> None:
+        state = self.standing()
+        sample = [
+            convert.joint_state_message(state, self.spec),
+            convert.imu_message(state),
+            convert.odometry_message(state),
+        ]
+        if self.spoil:
+            self.spoil(*sample)
+        for topic, message in zip((topics.JOINT_STATES, topics.IMU, topics.ODOM), sample, strict=True):
+            self._to[topic.name].publish(message)
+
+    def send_plan(self) -> None:
+        dt = self.spec.dt_ns
+        target = np.tile(self.plan_target, (4, 1))
+        plan = Plan(self.now_ns, self.sequence, 7, 0, tuple((1 + i) * dt for i in range(4)), target)
+        message = convert.plan_message(plan, self.spec)
+        if self.spoil_plan:
+            self.spoil_plan(message)
+        self._to["plan"].publish(message)
+        self.sequence += 1
+
+    def send_event(self, name: str, spoil=lambda message: None) -> None:
+        message = convert.event_message(Event(name, self.now_ns, ""))
+        spoil(message)
+        self._to["events"].publish(message)
+
+    def sample(self) -> None:
+        """One period of robot time: a state, every other time a plan, and what comes back."""
+        self.now_ns += round(SAMPLE * 1e9)
+        if self.sending:
+            self.send_state()
+        if self.plan_target is not None and self.now_ns % self.spec.dt_ns == 0:
+            self.send_plan()
+        self._probe.spin(SAMPLE)
+
+    def until(self, happened, what: str) -> None:
+        """Robot time goes on until `happened()`."""
+        deadline = time.monotonic() + PATIENCE
+        while not happened():
+            last = self.applied[-1] if self.applied else None
+            assert time.monotonic() < deadline, f"waited for {what}; last applied: {last}"
+            self.sample()
+
+    def applies(self, what: str, **expected) -> None:
+        """Goes on until the newest applied record has the expected parts."""
+
+        def matches():
+            return bool(self.applied) and all(getattr(self.applied[-1], k) == v for k, v in expected.items())
+
+        self.until(matches, what)
+
+    def call(self, entry: topics.ServiceEntry) -> tuple[bool, str]:
+        if entry.name not in self._clients:
+            self._clients[entry.name] = topics.client(self._probe.node, entry)
+        client = self._clients[entry.name]
+        self.until(client.service_is_ready, f"service {entry.name}")
+        future = client.call_async(entry.type.Request())
+        self.until(future.done, f"answer of {entry.name}")
+        return future.result().success, future.result().message

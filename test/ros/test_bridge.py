@@ -1,0 +1,263 @@
+"""The MuJoCo bridge as a process: what every driver owes its robot, and what a simulator adds."""
+
+import signal
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from std_msgs.msg import Float64MultiArray
+
+from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes.assembler import subscribe_state
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.types import NS, Action, Command, RobotMode
+
+SPEC = load_robot("go1_like")
+CROUCH = np.tile([0.0, 1.1, -2.0], 4)
+SAG = 0.12  # rad, by which the joints give way under the robot's weight
+TOO_LONG = 100_000_000  # ns of robot time: twice as long as a robot may go uncommanded
+DT = SPEC.dt_ns
+
+
+class Driven:
+    """A bridge, and a probe in place of the guard."""
+
+    def __init__(self, processes, probe, *parameters):
+        self.probe, self.processes = probe, processes
+        self.states = []
+        subscribe_state(probe.node, SPEC, self.states.append)
+        self.events = probe.collect(topics.EVENTS, convert.event_of)
+        self.diagnostics = probe.collect(topics.DIAGNOSTICS, lambda message: message.status[0])
+        self._commands = probe.publisher(topics.commands(SPEC))
+        self._modes = probe.publisher(topics.ROBOT_MODE)
+        self._applied = probe.publisher(topics.APPLIED)
+        self.process = processes.start("bridge", *parameters)
+        probe.until(lambda: self.states, "the first state")
+        told = [self._applied] if "lockstep:=true" in parameters else [self._commands, self._modes]
+        probe.until_connected(*told)
+
+    @property
+    def state(self):
+        return self.states[-1]
+
+    def mode(self, mode):
+        self._modes.publish(convert.mode_message(mode))
+
+    def command(self, message):
+        self._commands.publish(message)
+
+    def until_robot_time(self, stamp_ns, message=None):
+        """Spins that long, and answers each state with a command."""
+        while self.state.stamp_ns < stamp_ns:
+            known = len(self.states)
+            self.probe.until(lambda known=known: len(self.states) > known, "the next state")
+            if message is not None:
+                self.command(message)
+
+    def for_robot_time(self, seconds, message=None):
+        self.until_robot_time(self.state.stamp_ns + round(seconds * NS), message)
+
+    def apply(self, stamp_ns, target, mode=RobotMode.POSITION):
+        command = Command(stamp_ns, target, mode, Action.FOLLOW, 0, 1)
+        self._applied.publish(convert.applied_message(command, SPEC))
+
+    def named(self, name):
+        return [event for event in self.events if event.name == name]
+
+
+@pytest.fixture
+def driven(processes, probe):
+    return Driven(processes, probe, "noise:=false")
+
+
+@pytest.fixture
+def lockstep(processes, probe):
+    return Driven(processes, probe, "noise:=false", "lockstep:=true")
+
+
+def target(joints):
+    return convert.command_message(np.asarray(joints, float), SPEC)
+
+
+def drive(driven, joints=SPEC.stance, seconds=0.5):
+    driven.mode(RobotMode.POSITION)
+    driven.for_robot_time(seconds, target(joints))
+
+
+def test_state_comes_complete_at_the_robot_files_rate(driven):
+    driven.for_robot_time(0.5)
+    periods = np.diff([state.stamp_ns for state in driven.states])
+    assert set(periods[-20:]) == {SPEC.sample_period_ns}
+    assert driven.state.base is not None and driven.state.is_finite()
+
+
+def test_robot_is_held_in_stance_until_position_mode_and_a_command(driven):
+    driven.for_robot_time(0.3, target(CROUCH))
+    assert driven.state.joint_position == pytest.approx(SPEC.stance, abs=SAG), "no mode has been told"
+    driven.mode(RobotMode.POSITION)
+    driven.for_robot_time(0.3)
+    assert driven.state.joint_position == pytest.approx(SPEC.stance, abs=SAG), "no command since the mode"
+    assert driven.events == []
+
+
+def test_commands_are_followed(driven):
+    drive(driven, CROUCH)
+    assert driven.state.joint_position == pytest.approx(CROUCH, abs=SAG)
+    assert driven.state.base.position[2] < 0.25
+
+
+def test_joints_are_found_by_the_labels_of_a_command(driven):
+    message = target(CROUCH)
+    message.layout.dim.reverse()
+    message.data.reverse()
+    driven.mode(RobotMode.POSITION)
+    driven.for_robot_time(0.5, message)
+    assert driven.state.joint_position == pytest.approx(CROUCH, abs=SAG)
+
+
+def test_robot_damps_by_itself_when_commands_stop_and_follows_the_next(driven):
+    drive(driven)
+    last = driven.state.stamp_ns
+    driven.until_robot_time(last + TOO_LONG)
+    driven.probe.until(lambda: driven.named("damp"), "the event")
+    assert 50_000_000 <= driven.named("damp")[0].stamp_ns - last < TOO_LONG
+    driven.for_robot_time(0.5, target(CROUCH))
+    assert driven.state.joint_position == pytest.approx(CROUCH, abs=SAG)
+    assert len(driven.named("damp")) == 1
+
+
+def test_damp_mode_lets_the_robot_sink(driven):
+    drive(driven)
+    height = driven.state.base.position[2]
+    driven.mode(RobotMode.DAMP)
+    driven.for_robot_time(0.5, target(SPEC.stance))
+    assert driven.state.base.position[2] < height - 0.03
+    assert driven.named("damp") == [], "it was told to"
+
+
+def test_commands_that_are_none_are_refused_and_the_robot_goes_on(driven):
+    drive(driven)
+    broken = target(SPEC.stance)
+    broken.data[3] = float("nan")
+    for message in (broken, Float64MultiArray(data=[0.0, 1.0])):
+        driven.command(message)
+        driven.probe.spin(0.02)  # the topic keeps one
+    driven.probe.until(
+        lambda: driven.diagnostics and convert.values_of(driven.diagnostics[-1])["refused_messages"] == "2", "the count"
+    )
+    assert driven.process.poll() is None
+    driven.for_robot_time(0.5, target(CROUCH))
+    assert driven.state.joint_position == pytest.approx(CROUCH, abs=SAG)
+
+
+def test_fallen_robot_is_announced_stood_up_and_held(driven):
+    drive(driven)
+    driven.mode(RobotMode.OFF)
+    driven.probe.until(lambda: driven.named("reset"), "being stood up")
+    fall, reset = driven.named("fall")[0].stamp_ns, driven.named("reset")[0].stamp_ns
+    assert 2.0 <= (reset - fall) / NS < 2.2
+    driven.for_robot_time(0.5)
+    assert driven.state.base.position[2] == pytest.approx(SPEC.base.stance_height, abs=0.02)
+    assert len(driven.named("fall")) == len(driven.named("reset")) == 1
+
+
+def test_reset_world_leaves_a_gap_in_robot_time_which_never_goes_back(driven):
+    drive(driven)
+    assert driven.probe.call(topics.RESET_WORLD).success
+    driven.for_robot_time(0.2)
+    periods = np.diff([state.stamp_ns for state in driven.states])
+    assert periods.min() > 0 and periods.max() > 1.5 * SPEC.dt_ns
+    assert len(driven.named("reset")) == 1
+
+
+def test_pause_stops_robot_time_and_is_announced(driven):
+    driven.for_robot_time(0.1)
+    driven.probe.call(topics.SET_PAUSE, data=True)
+    driven.probe.spin(0.2)
+    stamp = driven.state.stamp_ns
+    driven.probe.spin(0.3)
+    assert driven.state.stamp_ns == stamp
+    driven.probe.call(topics.SET_PAUSE, data=False)
+    driven.for_robot_time(0.1)
+    assert [event.name for event in driven.events] == ["pause", "resume"]
+
+
+def test_time_cannot_be_stepped_outside_lockstep(driven):
+    answer = driven.probe.call(topics.STEP_SIMULATION)
+    assert not answer.success and "lockstep" in answer.message
+
+
+def test_truth_is_published_beside_noisy_odometry(processes, probe):
+    driven = Driven(processes, probe)
+    truth = probe.collect(topics.GROUND_TRUTH, convert.base_of)
+    probe.until(lambda: len(truth) > 50, "ground truth")
+    truths = dict(truth)
+    pairs = [(s.base, truths[s.stamp_ns]) for s in driven.states if s.stamp_ns in truths]
+    errors = np.array([b.linear_velocity_body - t.linear_velocity_body for b, t in pairs])
+    assert 0.5 < errors.std() / SPEC.noise.linear_velocity < 2.0
+    assert all(np.linalg.norm(t.linear_velocity_body) < 0.01 for _, t in pairs), "it is held still"
+
+
+def test_clock_and_description_are_there_for_foreign_nodes(driven):
+    clocks = driven.probe.collect(topics.CLOCK, lambda message: convert.stamp_of(message.clock))
+    descriptions = driven.probe.collect(topics.ROBOT_DESCRIPTION, lambda message: message.data)
+    driven.probe.until(lambda: clocks and descriptions, "clock and description")
+    names = {joint.get("name") for joint in ElementTree.fromstring(descriptions[0].encode()).iter("joint")}
+    assert set(SPEC.joint_names) <= names
+    assert clocks[-1] == pytest.approx(driven.state.stamp_ns, abs=NS)
+
+
+def test_second_bridge_on_the_same_topics_is_reported_by_both(driven):
+    driven.processes.start("bridge", "noise:=false")
+    driven.probe.until(lambda: len(driven.named("error")) >= 2, "both to report")
+    assert "another robot" in driven.named("error")[0].message
+    driven.probe.until(
+        lambda: driven.diagnostics[-1].level == convert.ERROR and "another robot" in driven.diagnostics[-1].message,
+        "the diagnostics",
+    )
+
+
+def test_bridge_restarted_after_a_kill_is_not_its_own_rival(driven):
+    driven.process.send_signal(signal.SIGKILL)
+    driven.process.wait()
+    driven.processes.start("bridge", "noise:=false")
+    driven.probe.spin(5.0)
+    assert driven.named("error") == []
+
+
+def test_lockstep_waits_for_applied_and_repeats_the_state_meanwhile(lockstep):
+    lockstep.probe.until(lambda: len(lockstep.states) > 3, "the state again")
+    assert {state.stamp_ns for state in lockstep.states} == {0}
+
+
+def test_lockstep_steps_once_on_the_applied_of_its_state_and_ignores_others(lockstep):
+    lockstep.apply(DT, CROUCH)
+    lockstep.probe.spin(0.5)
+    assert lockstep.state.stamp_ns == 0
+    for k in range(25):
+        lockstep.apply(k * DT, CROUCH)
+        lockstep.apply(k * DT, CROUCH)
+        lockstep.probe.until(lambda k=k: lockstep.state.stamp_ns == (k + 1) * DT, "the next state")
+    lockstep.probe.spin(0.3)
+    assert lockstep.state.stamp_ns == 25 * DT
+    assert lockstep.state.joint_position == pytest.approx(CROUCH, abs=SAG)
+
+
+def test_lockstep_can_be_stepped_by_hand(lockstep):
+    assert lockstep.probe.call(topics.STEP_SIMULATION).success
+    lockstep.probe.until(lambda: lockstep.state.stamp_ns == DT, "the next state")
+
+
+def test_bridge_ends_with_status_0_on_both_signals(driven):
+    driven.process.send_signal(signal.SIGINT)
+    assert driven.process.wait(10) == 0
+    other = driven.processes.start("bridge")
+    driven.probe.spin(3.0)
+    other.send_signal(signal.SIGTERM)
+    assert other.wait(10) == 0
+
+
+def test_mistyped_parameter_ends_the_bridge_with_a_hint(processes):
+    process = processes.start("bridge", "nois:=false")
+    assert process.wait(30) == 1
+    assert "unknown key 'nois', did you mean 'noise'?" in process.log.read_text()

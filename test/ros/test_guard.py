@@ -1,0 +1,280 @@
+"""The guard as a process of its own, on real topics."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from robot_stub import RobotStub, prompt_robot
+
+from mbrl_ros.nodes import convert, topics
+from mbrl_ros.types import Action, RobotMode
+
+QUICK = ("blend:=0.1", "sit_time:=0.1")
+
+
+@pytest.fixture
+def start(probe, processes, tmp_path):
+    """Starts a guard with the given parameters; returns the stub around it."""
+    spec, robot_file = prompt_robot(tmp_path)
+
+    def started(*parameters: str) -> RobotStub:
+        stub = RobotStub(probe, spec)
+        stub.guard = processes.start("guard", f"robot:={robot_file}", *parameters)
+        return stub
+
+    return started
+
+
+@pytest.fixture
+def walking(start):
+    """A guard that follows plans."""
+    stub = start(*QUICK)
+    stub.plan_target = stub.spec.stance + 0.1
+    stub.applies("plans are followed", action=Action.FOLLOW)
+    return stub
+
+
+def test_the_guards_process_never_imports_torch():
+    code = "import sys, mbrl_ros.nodes.guard; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_stance_is_held_until_plans_come_and_then_they_are_followed(start):
+    stub = start(*QUICK)
+    stub.applies("stance", action=Action.HOLD, mode=RobotMode.POSITION, plan_sequence=-1)
+    np.testing.assert_allclose(stub.commands[-1], stub.spec.stance)
+    stub.plan_target = stub.spec.stance + 0.1
+    stub.applies("plans are followed", action=Action.FOLLOW, model=7)
+    stub.sample()
+    np.testing.assert_allclose(stub.commands[-1], stub.plan_target)
+    assert stub.modes == [RobotMode.POSITION]
+    stamps = [command.stamp_ns for command in stub.applied]
+    late = [stub.now_ns - stamp for stamp in stamps[-3:]]
+    assert all(abs(ns) < 60e6 for ns in late), late
+
+
+def test_plans_that_stop_lead_to_stance_and_come_back(walking):
+    walking.plan_target = None
+    walking.applies("stance", action=Action.HOLD, plan_sequence=-1)
+    walking.plan_target = walking.spec.stance - 0.1
+    walking.applies("plans are followed again", action=Action.FOLLOW)
+
+
+def test_state_that_stops_leads_to_damping_and_commands_go_on(walking):
+    walking.sending = False
+    walking.applies("damping", action=Action.DAMP, mode=RobotMode.DAMP)
+    assert Action.HOLD in {command.action for command in walking.applied}
+    sent = len(walking.applied)
+    walking.until(lambda: len(walking.applied) > sent + 10, "more commands")
+    assert walking.modes[-1] == RobotMode.DAMP
+
+
+def spoiled_position(joints, imu, odom):
+    joints.position[3] = np.nan
+
+
+def spoiled_velocity(joints, imu, odom):
+    joints.velocity[0] = np.inf
+
+
+def spoiled_orientation(joints, imu, odom):
+    imu.orientation.x = np.nan
+
+
+def unset_orientation(joints, imu, odom):
+    imu.orientation.w = 0.0
+
+
+def spoiled_turn(joints, imu, odom):
+    imu.angular_velocity.z = np.nan
+
+
+def spoiled_height(joints, imu, odom):
+    odom.pose.pose.position.z = np.nan
+
+
+def spoiled_speed(joints, imu, odom):
+    odom.twist.twist.linear.x = np.nan
+
+
+def missing_joint(joints, imu, odom):
+    joints.name, joints.position, joints.velocity = joints.name[1:], joints.position[1:], joints.velocity[1:]
+
+
+SPOILED = (
+    spoiled_position,
+    spoiled_velocity,
+    spoiled_orientation,
+    unset_orientation,
+    spoiled_turn,
+    spoiled_height,
+    spoiled_speed,
+    missing_joint,
+)
+
+
+def test_a_state_message_that_is_not_finite_is_no_state(walking):
+    for spoil in SPOILED:
+        walking.spoil = spoil
+        walking.applies(f"damping for {spoil.__name__}", action=Action.DAMP)
+        assert all(np.isfinite(command.target).all() for command in walking.applied)
+        walking.spoil = None
+        walking.until(lambda: walking.call(topics.STAND_UP)[0], "fresh states")
+        walking.applies("plans are followed again", action=Action.FOLLOW)
+
+
+def test_a_plan_that_is_not_finite_is_refused_and_reported(walking):
+    good = walking.plan_target
+    walking.plan_target = np.where(np.arange(12) == 5, np.nan, good)
+    walking.applies("stance", action=Action.HOLD, plan_sequence=-1)
+    assert all(np.isfinite(command.target).all() for command in walking.applied)
+    walking.until(lambda: any("plan_not_finite" in said for said in walking.diagnostics), "diagnostics")
+    walking.plan_target = good
+    walking.applies("plans are followed again", action=Action.FOLLOW)
+
+
+def test_estop_latches_until_estop_reset(walking):
+    assert walking.call(topics.ESTOP)[0]
+    walking.applies("damping", action=Action.DAMP, mode=RobotMode.DAMP)
+    accepted, message = walking.call(topics.STAND_UP)
+    assert not accepted and "estop_reset" in message
+    walking.send_event("reset")
+    for _ in range(20):
+        walking.sample()
+    assert walking.applied[-1].action == Action.DAMP
+    assert walking.call(topics.ESTOP_RESET)[0]
+    walking.applies("plans are followed again", action=Action.FOLLOW)
+    assert {"estop", "release", "mode"} <= set(walking.events)
+
+
+def test_sit_down_and_stand_up(walking):
+    assert walking.call(topics.SIT_DOWN)[0]
+    walking.applies("sitting, then damping", action=Action.DAMP)
+    assert Action.SIT in {command.action for command in walking.applied}
+    assert walking.call(topics.STAND_UP)[0]
+    walking.applies("plans are followed again", action=Action.FOLLOW)
+
+
+def lying(joints, imu, odom):
+    imu.orientation.w, imu.orientation.x = np.sqrt(0.5), np.sqrt(0.5)
+
+
+def test_a_fall_damps_until_the_simulation_is_reset(walking):
+    walking.spoil = lying
+    walking.applies("damping", action=Action.DAMP)
+    walking.until(lambda: "fall" in set(walking.events), "the fall is told")
+    walking.spoil = None
+    walking.send_event("reset")
+    walking.applies("plans are followed again", action=Action.FOLLOW)
+
+
+def test_a_reset_event_releases_no_real_robot(start):
+    stub = start("hardware:=true", *QUICK)
+    stub.plan_target = stub.spec.stance
+    stub.applies("plans are followed", action=Action.FOLLOW)
+    stub.spoil = lying
+    stub.applies("damping", action=Action.DAMP)
+    stub.spoil = None
+    stub.send_event("reset")
+    for _ in range(20):
+        stub.sample()
+    assert stub.applied[-1].action == Action.DAMP
+
+
+def test_a_paused_simulation_ages_nothing(walking, probe):
+    walking.send_event("pause")
+    walking.sending, walking.plan_target, target = False, None, walking.plan_target
+    probe.spin(0.1)
+    walking.applied.clear()
+    probe.spin(0.5)  # robot time stands
+    walking.send_event("resume")
+    probe.spin(0.05)
+    walking.sending, walking.plan_target = True, target
+    walking.until(lambda: len(walking.applied) > 4, "commands")
+    assert Action.DAMP not in {command.action for command in walking.applied}
+
+
+def test_in_lockstep_each_plan_has_one_answer_and_a_repeat_the_same(start, probe):
+    stub = start("lockstep:=true", *QUICK)
+    stub.plan_target = stub.spec.stance
+
+    def cycle():
+        sent = len(stub.applied)
+        stub.send_state()
+        stub.sequence = stub.now_ns // stub.spec.dt_ns
+        stub.send_plan()
+        probe.spin(0.1)
+        return stub.applied[sent:]
+
+    for _ in range(100):
+        if cycle():
+            break
+    for k in range(1, 6):
+        stub.now_ns = k * stub.spec.dt_ns
+        stub.plan_target = stub.spec.stance + 0.01 * k
+        (answer,) = cycle()
+        assert (answer.stamp_ns, answer.action, answer.plan_sequence) == (stub.now_ns, Action.FOLLOW, k - 1)
+        np.testing.assert_allclose(answer.target, stub.spec.stance + 0.01 * (k - 1))
+    again = cycle()
+    assert again
+    for repeated in again:
+        np.testing.assert_array_equal(repeated.target, answer.target)
+        assert (repeated.stamp_ns, repeated.action) == (answer.stamp_ns, answer.action)
+    probe.spin(1.0)
+    assert stub.applied[-1].action == Action.FOLLOW, "wall time ages nothing"
+
+
+def test_a_guard_that_replaces_a_killed_one_waits_for_stand_up(walking, processes, tmp_path):
+    walking.guard.kill()
+    walking.guard.wait()
+    walking.send_event("damp")  # as the driver does when commands stop
+    for _ in range(20):
+        walking.sample()
+    walking.send_event("reset")
+    walking.applied.clear()
+    processes.start("guard", f"robot:={tmp_path}/go1_like.yaml", *QUICK)
+    walking.applies("damping", action=Action.DAMP)
+    for _ in range(20):
+        walking.sample()
+        assert walking.applied[-1].action == Action.DAMP
+    assert walking.call(topics.STAND_UP)[0]
+    walking.applies("plans are followed", action=Action.FOLLOW)
+
+
+def test_messages_that_make_no_sense_are_counted_and_do_no_harm(walking):
+    def other_joints(plan):
+        plan.joint_names[0] = "tail"
+
+    def no_tags(plan):
+        plan.header.frame_id = "map"
+
+    def no_numbers(plan):
+        plan.header.frame_id = "sequence=x model=y gait_origin_ns=z exploring=0"
+
+    def no_points(plan):
+        plan.points = []
+
+    for spoil in (other_joints, no_tags, no_numbers, no_points):
+        walking.spoil_plan = spoil
+        walking.applies(f"stance for {spoil.__name__}", action=Action.HOLD, plan_sequence=-1)
+        walking.spoil_plan = None
+        walking.applies("plans are followed again", action=Action.FOLLOW)
+    walking.send_event("reset", spoil=lambda event: event.values.clear())
+    walking.until(lambda: int(walking.diagnostics[-1]["refused_plan_messages"]) >= 4, "the count")
+    assert walking.applied[-1].action == Action.FOLLOW
+
+
+def test_a_guard_that_finds_the_robot_lying_waits_for_stand_up(start):
+    stub = start(*QUICK)
+    stub.plan_target = stub.spec.stance
+
+    def lying_down(joints, imu, odom):
+        joints.position = convert.joint_state_message(stub.standing(stub.spec.sit), stub.spec).position
+        odom.pose.pose.position.z = 0.11
+
+    stub.spoil = lying_down
+    stub.applies("damping", action=Action.DAMP)
+    stub.spoil = None
+    assert stub.call(topics.STAND_UP)[0]
+    stub.applies("plans are followed", action=Action.FOLLOW)

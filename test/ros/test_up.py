@@ -1,0 +1,151 @@
+"""`mbrl up` as a person starts it: real processes, real topics."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0  # s, generous: machines differ
+PROMPT = 3.0  # s that ending may take
+UP = [sys.executable, "-m", "mbrl_ros.cli", "up", "quadruped_mpc", "--headless"]
+STANDING = ["--mode", "stand", "--model", "scratch", "--no-learner"]
+
+
+class Run:
+    """One `mbrl up` in a folder of its own; what it prints goes to a file."""
+
+    def __init__(self, folder, *arguments):
+        self.log = folder / "log.txt"
+        found_from_anywhere = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [*UP, *arguments],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": found_from_anywhere},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def until(self, words):
+        deadline = time.monotonic() + PATIENCE
+        while words not in self.log.read_text():
+            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def nodes(self):
+        """Process ids of all that it started, by the parent they have."""
+        tree = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if fields[0] != "Z" and int(fields[1]) == self.process.pid:
+                command = (stat.parent / "cmdline").read_text().split("\0")
+                tree[command[2].rpartition(".")[2]] = int(stat.parent.name)
+        return tree
+
+    def end(self, number):
+        """Exit status, and how long ending took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE)
+        return status, time.monotonic() - began
+
+
+@pytest.fixture
+def up(tmp_path):
+    runs = []
+
+    def start(*arguments):
+        runs.append(Run(tmp_path, *arguments))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()
+
+
+def alive(pids):
+    return [pid for pid in pids if Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+def held_segments():
+    return {path.name for path in Path("/dev/shm").glob("fastdds_*")}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ending_it_leaves_nothing_behind(up, number):
+    before = held_segments()
+    run = up(*STANDING)
+    run.until("guard follow")
+    started = run.nodes()
+    assert {"bridge", "guard", "planner", "judge"} <= set(started)
+    status, took = run.end(number)
+    assert status == 0 and took < PROMPT
+    assert not alive(started.values())
+    assert not {name for name in held_segments() - before if _belongs_to_nobody(name)}
+
+
+def test_its_children_die_with_it_when_it_is_killed(up):
+    run = up(*STANDING)
+    run.until("guard follow")
+    started = run.nodes()
+    run.end(signal.SIGKILL)
+    deadline = time.monotonic() + PROMPT
+    while alive(started.values()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(started.values())
+
+
+def test_killed_planner_comes_back_and_the_exit_status_tells(up):
+    run = up(*STANDING)
+    run.until("guard follow")
+    os.kill(run.nodes()["planner"], signal.SIGKILL)
+    run.until("planner killed by SIGKILL, starts again")
+    deadline = time.monotonic() + PATIENCE
+    while "planner" not in run.nodes() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert "planner" in run.nodes()
+    assert run.end(signal.SIGINT)[0] == 1
+
+
+def test_killed_guard_stays_dead_and_a_person_is_told(up):
+    run = up(*STANDING)
+    run.until("guard follow")
+    os.kill(run.nodes()["guard"], signal.SIGKILL)
+    run.until("The robot damps. Once you know why, start it by hand")
+    assert "mbrl_ros.nodes.guard" in run.log.read_text()
+    time.sleep(2.0)
+    assert "guard" not in run.nodes()
+    assert run.end(signal.SIGINT)[0] == 1
+
+
+def test_report_says_how_the_run_went(up, tmp_path):
+    run = up(*STANDING, "--duration", "8", "--report", "report.json", "--namespace", "robot1", "--seed", "5")
+    assert run.process.wait(PATIENCE + 8) == 0, run.log.read_text()
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["schema"] == 1 and report["seeds"] == [5]
+    assert report["config"]["planner"]["mode"] == "stand"
+    assert report["summary"]["falls"] == 0 and report["summary"]["velocity_error"] < 0.05
+    assert report["commands"][0]["command"] == [0.0, 0.0, 0.0]
+    assert report["control"]["steps"] > 100
+    assert {"bridge", "guard", "planner", "judge", "up"} <= set(report["processes"])
+    assert all(process["rss_mb"] > 1 for process in report["processes"].values())
+    assert report["bare_loop"]["steps"] > 100 and report["deaths"] == []
+
+
+def _belongs_to_nobody(segment):
+    from mbrl_ros.up.shared_memory import _is_free
+
+    lock = Path("/dev/shm") / f"{segment}_el"
+    return lock.exists() and _is_free(lock)

@@ -1,0 +1,188 @@
+"""What the gate changes on the way to the robot, and which states it believes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gate_driver import CARTPOLE, LYING_ON_SIDE, QUICK, Driver, plan, standing
+
+from mbrl_ros.safety import gate
+from mbrl_ros.safety.gate import Request
+from mbrl_ros.types import Action, RobotMode
+
+STANCE = QUICK.stance
+
+
+def test_a_target_beyond_the_joint_limit_is_clipped_and_says_so():
+    driver = Driver()
+    beyond = STANCE.copy()
+    beyond[0] = 1.2  # hip limit 0.863, from 0 at most 0.8 a step
+    driver.step(0, STANCE)
+    driver.step(20, beyond)
+    command = driver.step(40, beyond)
+    assert command.action == Action.CLIP and driver.decision.clipped
+    assert command.target[0] == pytest.approx(0.8)
+    assert driver.step(60, beyond).target[0] == pytest.approx(0.863)
+    np.testing.assert_array_equal(command.target[1:], STANCE[1:])
+
+
+def test_rate_is_limited_from_step_to_step_however_often_commands_are_sent():
+    driver = Driver()
+    thigh = STANCE.copy()
+    thigh[1] = 4.4  # from 0.85, 0.8 a step
+    driver.step(0, thigh)
+    reached = []
+    for ms in range(20, 100, 10):
+        driver.state(ms)
+        if ms % 20 == 0:
+            driver.give(plan(ms, ms, thigh))
+        reached.append(driver.decide(ms).target[1])
+    np.testing.assert_allclose(reached[::2], 0.85 + 0.8 * np.arange(1, 5))
+    np.testing.assert_allclose(np.repeat(reached[::2], 2), reached)
+
+
+def test_a_late_plan_in_mid_step_may_not_exceed_the_limit_of_that_step():
+    driver = Driver()
+    driver.run(0, 100, STANCE)
+    driver.state(110)
+    wild = STANCE.copy()
+    wild[1] = 4.0
+    driver.give(plan(100, 100, wild, first_ms=0), at_ms=112)
+    assert driver.decide(112).target[1] == pytest.approx(0.85 + 0.8)
+    driver.state(120)
+    driver.decide(120)
+    driver.state(130)
+    assert driver.decide(130).target[1] == pytest.approx(0.85 + 1.6)
+
+
+def test_float32_rounding_at_the_limit_is_no_clip():
+    driver = Driver()
+    edge = STANCE.copy()
+    edge[0] = np.float32(0.863)
+    driver.step(0, STANCE)
+    driver.step(20, np.where(np.arange(12) == 0, 0.5, STANCE))
+    driver.step(40, edge)
+    assert driver.step(60, edge).action == Action.FOLLOW
+
+
+def test_effort_is_limited():
+    driver = Driver(CARTPOLE)
+    driver.step(0, [50.0])
+    command = driver.step(40, [-50.0])
+    assert (command.action, command.target.tolist()) == (Action.CLIP, [20.0])
+    assert driver.step(80, [0.0]).target.tolist() == [-20.0]
+
+
+@pytest.mark.parametrize(
+    "fallen", [{"orientation_wxyz": LYING_ON_SIDE}, {"position": np.array([0.0, 0.0, 0.15])}], ids=["tilt", "height"]
+)
+def test_a_fall_damps_at_once_until_stand_up(fallen):
+    driver = Driver().following()
+    driver.told.clear()
+    command = driver.step(120, STANCE, **fallen)
+    assert (command.action, command.mode, driver.told) == (Action.DAMP, RobotMode.DAMP, ["fall"])
+    assert driver.run(140, 2000, STANCE).action == Action.DAMP, "upright again, but nobody asked"
+    assert driver.ask(Request.STAND_UP, 2000)
+    assert driver.step(2020, STANCE).action == Action.HOLD
+    assert driver.run(2040, 4100, STANCE).action == Action.FOLLOW
+
+
+def test_damping_targets_the_measured_posture():
+    driver = Driver().following()
+    command = driver.step(120, joints=STANCE - 0.1, orientation_wxyz=LYING_ON_SIDE)
+    np.testing.assert_allclose(command.target, STANCE - 0.1)
+
+
+BAD_BASES = {
+    "position": np.array([0.0, np.nan, 0.285]),
+    "orientation_wxyz": np.array([np.nan, 0.0, 0.0, 0.0]),
+    "linear_velocity_body": np.array([np.inf, 0.0, 0.0]),
+    "angular_velocity_body": np.array([0.0, 0.0, np.nan]),
+}
+
+
+@pytest.mark.parametrize("part", BAD_BASES)
+def test_a_state_that_is_not_finite_is_counted_and_ignored(part):
+    driver = Driver().following()
+    driver.state(120, **{part: BAD_BASES[part]})
+    assert driver.memory.counts == {"state_not_finite": 1}
+    assert driver.memory.state.stamp_ns == 100_000_000
+
+
+def test_other_states_that_cannot_be_believed():
+    memory = Driver().memory
+    good = standing(0)
+    bad = {
+        "state_not_finite": replace(good, joint_position=np.full(12, np.nan)),
+        "state_shape": replace(good, joint_velocity=np.zeros(11)),
+        "state_without_base": replace(good, base=None),
+        "state_orientation": replace(good, base=replace(good.base, orientation_wxyz=np.zeros(4))),
+    }
+    for reason, state in bad.items():
+        memory = gate.receive_state(memory, state, 0)
+        assert memory.counts[reason] == 1
+    assert memory.state is None
+
+
+def test_a_stream_of_bad_states_is_a_lost_state():
+    driver = Driver().following()
+    for ms in range(120, 600, 20):
+        command = driver.step(ms, STANCE, linear_velocity_body=np.full(3, np.nan))
+    assert command.action == Action.DAMP
+
+
+def test_a_repeated_stamp_does_not_make_the_state_younger():
+    driver = Driver().following()
+    driver.state(100, at_ms=150)
+    driver.give(plan(100, 100, STANCE), at_ms=150)
+    assert driver.decide(161).action == Action.HOLD
+
+
+def test_robot_time_that_goes_back_begins_anew_without_the_old_plans():
+    driver = Driver()
+    driver.run(1000, 1200, STANCE + 0.1)
+    driver.sequence = 0
+    command = driver.step(0, STANCE + 0.2)
+    assert (command.action, command.plan_sequence) == (Action.HOLD, -1)
+    assert driver.memory.counts == {"state_time_back": 1}
+    assert driver.step(20, STANCE + 0.2).action == Action.FOLLOW
+
+
+def test_two_bridges_on_one_topic_are_counted_and_never_followed_for_long():
+    driver = Driver().following()
+    for k in range(20):
+        driver.state(120 + 20 * k)
+        driver.state(50_000 + 20 * k, at_ms=121 + 20 * k)
+    assert driver.memory.counts["state_time_back"] == 19
+    _, decision = gate.decide(driver.memory, driver.memory.state.stamp_ns, 501_000_000)
+    assert decision.command.action == Action.HOLD
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_comes_in_what_goes_out_is_finite_within_limits_and_no_faster_than_allowed(seed):
+    random = np.random.default_rng(seed)
+    driver, before = Driver(), None
+    low, high = QUICK.target_limits
+    for k in range(500):
+        ms = 20 * k
+        if random.random() < 0.9:
+            joints = STANCE + 0.2 * random.standard_normal(12)
+            joints[random.random(12) < 0.001] = np.nan
+            driver.state(ms, joints=joints)
+        for _ in range(random.integers(3)):
+            wild = STANCE + random.choice([0.1, 1.0, 100.0]) * random.standard_normal((4, 12))
+            wild[random.random((4, 12)) < 0.001] = random.choice([np.nan, np.inf])
+            driver.give(plan(ms + random.choice([-400, -20, 0, 0, 0, 20]), k, wild), at_ms=ms)
+        if random.random() < 0.01:
+            driver.ask(Request(random.choice([r for r in Request if r not in (Request.PAUSE, Request.ESTOP)])), ms)
+        command = driver.decide(ms)
+        if command is None:
+            continue
+        assert np.isfinite(command.target).all()
+        assert ((low <= command.target) & (command.target <= high)).all()
+        rebased = command.action == Action.DAMP or before is None or not {"mode", "release"}.isdisjoint(driver.told)
+        if not rebased and before.action != Action.DAMP:
+            assert (np.abs(command.target - before.target) <= QUICK.target_step_limit + 1e-9).all()
+        before = command
+        driver.told.clear()
+    assert driver.memory.counts

@@ -1,0 +1,64 @@
+import argparse
+import os
+
+import pytest
+
+from mbrl_ros.config import ConfigError
+from mbrl_ros.control.report import parse_commands
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.up import command
+from mbrl_ros.up.bare_loop import summary
+from mbrl_ros.up.status import rows
+
+
+def asked(*arguments):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    parser.add_argument("--set", dest="settings", default=[])
+    return parser.parse_args(["quadruped_mpc", *arguments])
+
+
+@pytest.mark.parametrize("arguments", [(), ("--report", "report.json"), ("--duration", "3")])
+def test_nothing_is_driven_unless_asked_for(arguments):
+    assert command._commands(asked(*arguments), load_robot("go1_like")) == ""
+
+
+def test_demo_drives_and_commands_take_its_place():
+    robot = load_robot("go1_like")
+    assert len(parse_commands(command._commands(asked("--demo"), robot))) > 3
+    assert command._commands(asked("--demo", "--commands=-0.2,0,0"), robot) == "-0.2,0,0"
+
+
+def test_demo_of_a_robot_without_a_base_drives_nothing():
+    assert command._commands(asked("--demo"), load_robot("cartpole")) == ""
+
+
+@pytest.mark.parametrize("arguments", [("--hold", "0"), ("--duration", "-1"), ("--report", "/no/such/folder/r.json")])
+def test_what_cannot_work_is_said_before_anything_starts(arguments):
+    with pytest.raises(ConfigError):
+        command.run(asked("--model", "scratch", *arguments))
+
+
+def test_run_stays_on_this_host_unless_its_owner_says_otherwise(monkeypatch):
+    monkeypatch.delenv("ROS_AUTOMATIC_DISCOVERY_RANGE", raising=False)
+    monkeypatch.setenv("ROS_DOMAIN_ID", "42")
+    environment = command._environment()
+    assert environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST" and environment["ROS_DOMAIN_ID"] == "42"
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
+    assert command._environment()["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
+    assert os.environ["ROS_DOMAIN_ID"] == "42"
+
+
+def test_status_has_a_row_for_everything_even_before_anything_is_known():
+    empty = dict(rows({}, {}))
+    known = dict(rows({"rate": 50.0, "command": [0.3, 0.0, -0.5], "misses": 2, "steps": 100}, {"planner": 0.4}))
+    assert empty.keys() == known.keys()
+    assert known["rate"] == "50.0 Hz" and known["commanded"] == "+0.30 +0.00 -0.50"
+    assert known["missed"] == "2/100" and known["cpu"] == "planner 40%"
+
+
+def test_bare_loop_counts_steps_slept_through():
+    said = summary([0.0, 0.0001, 0.006, 0.045], 0.02)
+    assert said["steps"] == 6 and said["missed_share"] == pytest.approx(2 / 6)
+    assert said["late_share"]["5_ms"] == pytest.approx(2 / 6) and said["late_share"]["20_ms"] == pytest.approx(1 / 6)
+    assert said["max_ms"] == pytest.approx(45.0)
