@@ -115,9 +115,12 @@ def beside(neighbour: Process, name: str, *arguments: str) -> Process:
 
 def _model(model: str, run: RunConfig) -> str:
     """'scratch', or the file of weights: a node knows no name of its run."""
-    if model == "pretrained" and run.planner.mode != "mppi":
-        return "scratch"  # nothing is planned through a model
-    file = model_file(model, run.name)
+    try:
+        file = model_file(model, run.name)
+    except FileNotFoundError:
+        if model == "pretrained" and run.planner.mode != "mppi":
+            return "scratch"  # nothing is planned through a model
+        raise
     return "scratch" if file is None else str(file)
 
 

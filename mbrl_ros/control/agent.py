@@ -56,22 +56,18 @@ class Agent:
             return "explore" if self.config.learning else "stand"
         return self.config.mode
 
+    def set_model(self, model, version: int) -> None:
+        """Plan with `model` (anything with members and rollout) from the next tick on."""
+        self._model = FoldedEnsemble(model) if isinstance(model, Ensemble) else model
+        self.model_version = version
+        self._build()
+
     def configure(self, config: PlannerConfig) -> None:
         """Other live settings from the next tick on; the warm start stays."""
         rebuild = (config.mppi, config.cost) != (self.config.mppi, self.config.cost)
         self.config = config
         if rebuild:
             self._build()
-
-    def set_model(self, model, version: int) -> None:
-        """Plan with another model from the next tick on. An ensemble of known shapes is copied into the running one."""
-        same = isinstance(self._model, FoldedEnsemble) and isinstance(model, Ensemble)
-        if same and self._model.fits(model):
-            self._model.load(model)
-        else:
-            self._model = FoldedEnsemble(model) if isinstance(model, Ensemble) else model
-            self._build()
-        self.model_version = version
 
     def forget(self) -> None:
         """After a reset or a gap: no warm start, no promises, no estimate."""
@@ -130,6 +126,7 @@ class Agent:
         if self.mode == "mppi":
             decisions = self._plan_decisions(estimate, promised, command, first_ns, elapsed)
             if isinstance(decisions, NoPlan):
+                self._step -= elapsed  # counted from the last plan again, as stamps are
                 return decisions
             exploring = self.config.learning and self.config.explore.while_learning > 0
         elif exploring:
@@ -142,7 +139,7 @@ class Agent:
             targets = self.map.decode(decisions[None, : self._points], phase)[0].numpy().astype(np.float64)
         self._estimate, self._stamp_ns = estimate, state.stamp_ns
         self._promised = {s: t for s, t in self._promised.items() if s >= self._step}
-        self._applied = {s: a for s, a in self._applied.items() if s >= self._step}
+        self._applied = {s: a for s, a in self._applied.items() if s >= self._step - 1}
         for i, target in enumerate(targets):
             self._promised[self._step + self.config.delay + i] = target
         self._sequence += 1
@@ -165,10 +162,11 @@ class Agent:
             self._warm = torch.cat([warm, warm[-1:].expand(max(0, horizon - len(warm)), -1)])[:horizon]
 
     def _elapsed_steps(self, stamp_ns: int) -> int:
+        """Control steps since the last plan; more than one where a tick came too late to be planned."""
         if self._stamp_ns is None:
             return 1
         steps = round((stamp_ns - self._stamp_ns) / self.spec.dt_ns)
-        if steps < 1 or stamp_ns - self._stamp_ns > 1.5 * self.spec.dt_ns:
+        if not 1 <= steps < self.config.mppi.horizon:
             self.forget()
             return max(1, steps)
         return steps
@@ -181,14 +179,17 @@ class Agent:
         return self._promised.get(step, self.spec.stance)
 
     def _update_estimate(self, measured: np.ndarray, elapsed: int) -> np.ndarray:
-        """(S,) the state now: measured, merged with what the model expected of the target that was applied."""
+        """(S,) the state now: measured, merged with what the model expected of the targets that were applied."""
         predicted = None
-        if self.config.filter and self._estimate is not None and self._model is not None and elapsed == 1:
-            before = self._step - 1
-            target = self._applied[before][0] if before in self._applied else self._promised.get(before)
-            if target is not None:
-                predicted = self._predict(self._estimate, [target])
+        if self.config.filter and self._estimate is not None and self._model is not None:
+            told = [self._told(step) for step in range(self._step - elapsed, self._step)]
+            if all(target is not None for target in told):
+                predicted = self._predict(self._estimate, told)
         return self._filter.update(measured, predicted)
+
+    def _told(self, step: int) -> np.ndarray | None:
+        """(A,) what was applied over a past step; what was promised, where no word of it came."""
+        return self._applied[step][0] if step in self._applied else self._promised.get(step)
 
     def _predict(self, state: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:
         """(S,) the mean over members of the state after the given targets."""

@@ -37,8 +37,8 @@ def make_problem(
 ) -> Problem:
     """`samples` rollouts in all: as many candidates with one member each (tsinf), or fewer that visit every member."""
     members = model.members if model is not None else 1  # without a model nothing can be scored, only the prior used
-    rollouts = max(members, samples // members * members)
-    candidates = rollouts if treatment == "tsinf" else max(2, rollouts // members)
+    each = max(2, samples // members)
+    candidates = each * members if treatment == "tsinf" else each
 
     def score(decisions: Tensor) -> Tensor:
         targets = action_map.decode(decisions, situation.phase)  # (N, H, A)

@@ -56,8 +56,9 @@ class ReplayBuffer:
         slots = ends % self.capacity
         first = ends - steps + 1
         whole = self._run[slots] >= steps
-        inside = is_held_out(ends) == is_held_out(first)
-        return first[whole & inside & (is_held_out(first) == held_out)] % self.capacity
+        probes = np.append(np.arange(0, steps, CHUNK), steps - 1)  # at least one in each chunk that it touches
+        inside = (is_held_out(first[:, None] + probes) == held_out).all(1)
+        return first[whole & inside] % self.capacity
 
     def sequences(self, starts: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """States (..., steps + 1, S) and actions (..., steps, A) from the given starts (...)."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import EnsembleConfig
 
 
@@ -81,9 +82,8 @@ class Ensemble:
 
 def new_ensemble(config: EnsembleConfig, layout: FeatureLayout, seed: int) -> Ensemble:
     """Random members; the last layer starts small, so that an untrained model says 'nothing changes much'."""
-    spec = layout.spec
     generator = torch.Generator().manual_seed(seed)
-    sizes = [layout.size + len(spec.actuated), *[config.width] * config.layers, layout.size]
+    sizes = layer_sizes(config, layout)
     weights, biases = [], []
     for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
         scale = (0.1 if i == len(sizes) - 2 else 1.0) / fan_in**0.5
@@ -91,14 +91,17 @@ def new_ensemble(config: EnsembleConfig, layout: FeatureLayout, seed: int) -> En
         biases.append(torch.zeros(config.members, 1, fan_out))
     scales = torch.tensor(layout.scales)
     start = Normaliser(torch.zeros(layout.size), scales, torch.zeros(layout.size), scales.clone())
-    return Ensemble(
-        config,
-        tuple(weights),
-        tuple(biases),
-        start,
-        torch.tensor(spec.stance, dtype=torch.float32),
-        torch.tensor(spec.action_scale, dtype=torch.float32),
-    )
+    return Ensemble(config, tuple(weights), tuple(biases), start, *action_units(layout.spec))
+
+
+def layer_sizes(config: EnsembleConfig, layout: FeatureLayout) -> list[int]:
+    """Units of the input, of each hidden layer and of the output."""
+    return [layout.size + len(layout.spec.actuated), *[config.width] * config.layers, layout.size]
+
+
+def action_units(spec: RobotSpec) -> tuple[Tensor, Tensor]:
+    """(A,) offset and (A,) scale of the targets."""
+    return torch.tensor(spec.stance, dtype=torch.float32), torch.tensor(spec.action_scale, dtype=torch.float32)
 
 
 def renormalise(model: Ensemble, new: Normaliser) -> Ensemble:

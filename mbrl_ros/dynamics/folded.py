@@ -1,5 +1,4 @@
-"""The ensemble as the planner runs it: units folded into the weights, the actions' part of the first layer done for all
-steps at once, buffers that stay. A new model version is a copy into them."""
+"""The ensemble as a planner runs it: units folded into the weights, the actions' first layer done at once."""
 
 from __future__ import annotations
 
@@ -11,32 +10,20 @@ from mbrl_ros.dynamics.ensemble import Ensemble
 
 
 class FoldedEnsemble:
-    """Same `rollout` as Ensemble, without gradients and faster."""
-
-    def __init__(self, model: Ensemble):
-        self._weights = [w.detach().clone() for w in model.weights]
-        self._biases = [b.detach().clone() for b in model.biases]
-        self._state_size = model.normaliser.state_mean.shape[0]
-        self.members = model.members
-        self.load(model)
-
-    def fits(self, model: Ensemble) -> bool:
-        """Whether `load` can take it."""
-        return [w.shape for w in self._weights] == [w.shape for w in model.weights]
+    """Same `rollout` as Ensemble, without gradients and faster. Never changes: another version is another object."""
 
     @torch.no_grad()
-    def load(self, model: Ensemble) -> None:
-        """Take over another version of the same shapes."""
-        n, s = model.normaliser, self._state_size
-        for buffer, value in zip(self._weights + self._biases, [*model.weights, *model.biases], strict=True):
-            buffer.copy_(value)
-        first, last = self._weights[0], self._weights[-1]
-        first[:, :s] /= n.state_std[:, None]
-        first[:, s:] /= model.action_scale[:, None]
-        offset = torch.cat([n.state_mean, model.action_offset])
-        self._biases[0] -= (offset @ first)[:, None]
-        last *= n.step_std
-        self._biases[-1].mul_(n.step_std).add_(n.step_mean)
+    def __init__(self, model: Ensemble):
+        n = model.normaliser
+        self.members, self._state_size = model.members, len(n.state_mean)
+        weights = [w.detach().clone() for w in model.weights]
+        biases = [b.detach().clone() for b in model.biases]
+        weights[0][:, : self._state_size] /= n.state_std[:, None]
+        weights[0][:, self._state_size :] /= model.action_scale[:, None]
+        biases[0] -= (torch.cat([n.state_mean, model.action_offset]) @ weights[0])[:, None]
+        weights[-1] *= n.step_std
+        biases[-1].mul_(n.step_std).add_(n.step_mean)
+        self._weights, self._biases = weights, biases
 
     @torch.no_grad()
     def rollout(self, states: Tensor, actions: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from mbrl_ros.config import ConfigError, build
-from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, new_ensemble
+from mbrl_ros.config import build
+from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, action_units, layer_sizes
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import EnsembleConfig
 
@@ -58,7 +58,7 @@ def from_bytes(data: bytes, layout: FeatureLayout) -> tuple[Ensemble, Card]:
     try:
         card = build(Card, json.loads(metadata["card"]), "card")
         config = build(EnsembleConfig, json.loads(metadata["ensemble"]), "ensemble")
-    except (KeyError, ValueError, ConfigError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelRefused(f"not a model file: its card is damaged: {error}") from error
     if card.layout != layout.spec.layout_hash:
         raise ModelRefused(
@@ -69,20 +69,27 @@ def from_bytes(data: bytes, layout: FeatureLayout) -> tuple[Ensemble, Card]:
         tensors = load_tensors(data)
     except SafetensorError as error:
         raise ModelRefused(f"model file is damaged: {error}") from error
-    expected = new_ensemble(config, layout, 0)
-    count = len(expected.weights)
-    try:
-        weights = tuple(tensors[f"weight.{i}"] for i in range(count))
-        biases = tuple(tensors[f"bias.{i}"] for i in range(count))
-        normaliser = Normaliser(*(tensors[f"normaliser.{f.name}"] for f in fields(Normaliser)))
-    except KeyError as error:
-        raise ModelRefused(f"model file lacks {error}") from error
-    found = [*weights, *biases, *vars(normaliser).values()]
-    wanted = [*expected.weights, *expected.biases, *vars(expected.normaliser).values()]
-    for have, want in zip(found, wanted, strict=True):
-        if have.shape != want.shape or have.dtype != torch.float32:
-            raise ModelRefused(f"model file has a tensor of {tuple(have.shape)}, expected {tuple(want.shape)}")
-        if not torch.isfinite(have).all():
-            raise ModelRefused("model file has weights that are not finite")
-    model = Ensemble(config, weights, biases, normaliser, expected.action_offset, expected.action_scale)
+    sizes = layer_sizes(config, layout)
+    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    shapes = {f"weight.{i}": (config.members, *pair) for i, pair in enumerate(pairs)}
+    shapes |= {f"bias.{i}": (config.members, 1, out) for i, (_, out) in enumerate(pairs)}
+    shapes |= {f"normaliser.{f.name}": (layout.size,) for f in fields(Normaliser)}
+    for name, shape in shapes.items():
+        _check(tensors, name, shape)
+    weights = tuple(tensors[f"weight.{i}"] for i in range(len(pairs)))
+    biases = tuple(tensors[f"bias.{i}"] for i in range(len(pairs)))
+    normaliser = Normaliser(*(tensors[f"normaliser.{f.name}"] for f in fields(Normaliser)))
+    model = Ensemble(config, weights, biases, normaliser, *action_units(layout.spec))
     return model, card
+
+
+def _check(tensors: dict[str, torch.Tensor], name: str, shape: tuple[int, ...]) -> None:
+    if name not in tensors:
+        raise ModelRefused(f"model file lacks {name!r}")
+    tensor = tensors[name]
+    if tensor.shape != shape or tensor.dtype != torch.float32:
+        raise ModelRefused(f"model file has {name} of {tuple(tensor.shape)} {tensor.dtype}, expected {shape} float32")
+    if not torch.isfinite(tensor).all():
+        raise ModelRefused(f"model file has values in {name} that are not finite")
+    if name.endswith("_std") and not (tensor > 0).all():
+        raise ModelRefused(f"model file has a standard deviation in {name} that is not above zero")

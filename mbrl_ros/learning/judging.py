@@ -33,6 +33,8 @@ def in_words(result: dict) -> str:
     if "upright_share_last_5s" in s:
         share, after = 100 * s["upright_share_last_5s"], s["up_for_good_after_s"]
         return f"upright {share:.0f}% of the last 5 s, up for good after {after:.1f} s"
+    if s["velocity_error"] is None:
+        return f"not judged: no command was held for long enough, {s['falls']} falls"
     return (
         f"velocity error {s['velocity_error']:.3f} m/s (worst {s['worst_velocity_error']:.3f}), "
         f"yaw rate {s['yaw_rate_error']:.3f} rad/s (worst {s['worst_yaw_rate_error']:.3f}), {s['falls']} falls"

@@ -27,7 +27,7 @@ class Verdict:
     """What became of one round of training."""
 
     promoted: bool
-    card: Card
+    card: Card | None  # of the incumbent as it is now
     candidate: HeldOut
     incumbent: HeldOut | None
     loss: float
@@ -45,8 +45,7 @@ class Learner:
         self.earlier_seconds = card.seconds if card else 0.0  # of data behind the model that came with it
         self.proposed = self.promoted = self.refused = 0
         self.rounds = 0
-        start = copied(model) if model else new_ensemble(config.ensemble, self.layout, config.seed)
-        self._trainer = Trainer(start, config.train.rate, config.train.weight_decay)
+        self._train_from(model or new_ensemble(config.ensemble, self.layout, config.seed))
         self._generator = np.random.default_rng(config.seed)
         self._trained_at = 0.0  # seconds of data at the last round
         self._mirror = config.train.mirror and is_symmetric(spec)
@@ -69,12 +68,12 @@ class Learner:
         """One round, a loss at a time, so that the caller can look after other things in between."""
         first = self.rounds == 0 and self.incumbent is None
         count = self.config.first_steps if first else self.config.steps
-        self.rounds += 1
         self._trained_at = self.seconds
         steps = self.config.train.rollout
         starts = self.buffer.starts(steps, held_out=False)
         if len(starts) == 0:
             return
+        self.rounds += 1
         if not (self.rounds == 1 and self.incumbent is not None):
             self._renormalise()
         members = self._trainer.model.members
@@ -103,22 +102,21 @@ class Learner:
             self.promoted += 1
             self.version += 1
             self.incumbent = candidate
+            seconds = self.earlier_seconds + self.seconds
+            robot, layout = self.spec.name, self.spec.layout_hash
+            self.card = Card(robot, layout, self.version, seconds, quality.error, quality.one_step_r2)
         else:
             self.refused += 1
-        card = Card(
-            self.spec.name,
-            self.spec.layout_hash,
-            self.version,
-            self.earlier_seconds + self.seconds,
-            (quality if good else rival).error,
-            (quality if good else rival).one_step_r2,
-        )
-        self.card = card
-        return Verdict(bool(good), card, quality, rival, loss)
+            if not np.isfinite(quality.error):  # it would never be anything else again
+                self._train_from(self.incumbent or new_ensemble(self.config.ensemble, self.layout, self.config.seed))
+        return Verdict(bool(good), self.card, quality, rival, loss)
 
     def return_to(self, model: Ensemble) -> None:
         """Another model is the incumbent again, and the candidate starts from it."""
         self.incumbent = model
+        self._train_from(model)
+
+    def _train_from(self, model: Ensemble) -> None:
         train = self.config.train
         self._trainer = Trainer(copied(model), train.rate, train.weight_decay)
 

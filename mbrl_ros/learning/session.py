@@ -12,7 +12,7 @@ import numpy as np
 from mbrl_ros.backends.robot import Backend
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.recorder import Recorder
-from mbrl_ros.data.pairing import Pairing
+from mbrl_ros.data.pairing import Pairing, Step
 from mbrl_ros.learning.learner import Learner, Verdict
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.safety import gate
@@ -60,24 +60,32 @@ class Session:
         self.actions[told.action] += 1
         complete += self._pairing.applied(now, told.target, told.action, told.model)
         self.agent.note_applied(now, told.target, told.action)
-        for step in complete:
-            transition = self._recorder.transition(step)
-            if self.learner is not None:
-                self.learner.add(transition)
+        self._learn(complete)
         self.backend.set_mode(told.mode)
         self.backend.step(told.target)
         truth = self.backend.truth()
         fell = self.backend.fallen()
         if fell:
+            self._pair_with_fallen()
             self._stand_up()
         return Outcome(truth, told.action, fell, self._train())
+
+    def _pair_with_fallen(self) -> None:
+        """The step that ended in the fall is the one to learn most from: complete it before the robot is moved."""
+        state = self.backend.measure()
+        self._learn(self._pairing.state(state) + self._pairing.event(Event("reset", state.stamp_ns, "stood up")))
+
+    def _learn(self, complete: list[Step]) -> None:
+        for step in complete:
+            transition = self._recorder.transition(step)
+            if self.learner is not None:
+                self.learner.add(transition)
 
     def _stand_up(self) -> None:
         """As a person would; robot time goes on."""
         state = self.backend.reset()
         self._guard = gate.receive_state(self._guard, state, state.stamp_ns)
         self._guard, _, _ = gate.request(self._guard, gate.Request.SIM_RESET, state.stamp_ns)
-        self._pairing.event(Event("reset", state.stamp_ns, "stood up"))
         self.agent.forget()
 
     def _train(self) -> Verdict | None:

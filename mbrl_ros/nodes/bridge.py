@@ -63,7 +63,7 @@ class Bridge(Node):
         self._imu = topics.publisher(self, topics.IMU) if with_base else None
         self._odom = topics.publisher(self, topics.ODOM) if with_base else None
         self._truth = topics.publisher(self, topics.GROUND_TRUTH) if with_base else None
-        self._clock = topics.publisher(self, topics.CLOCK) if clock else None
+        self._clocks = topics.publisher(self, topics.CLOCK) if clock else None
         self._events = topics.publisher(self, topics.EVENTS)
         self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
         self._description = topics.publisher(self, topics.ROBOT_DESCRIPTION)
@@ -179,8 +179,8 @@ class Bridge(Node):
         self._joint_states.publish(convert.joint_state_message(state, self._spec))
         if state.base is not None and self._truth.get_subscription_count():
             self._truth.publish(convert.odometry_message(self._backend.truth()))
-        if self._clock is not None:
-            self._clock.publish(convert.clock_message(state.stamp_ns))
+        if self._clocks is not None:
+            self._clocks.publish(convert.clock_message(state.stamp_ns))
 
     def _tell(self, event: Event) -> None:
         self._events.publish(convert.event_message(event))
@@ -198,8 +198,8 @@ class Bridge(Node):
             "robot_mode": self._driver.mode or "not told yet",
             "paused": self._paused,
         }
-        status = convert.status("bridge", text, values, level)
-        self._diagnostics.publish(convert.diagnostics_message(self._driver.stamp_ns, [status]))
+        status = convert.status(self.get_fully_qualified_name(), text, values, level)
+        self._diagnostics.publish(convert.diagnostics_message(self.get_clock().now().nanoseconds, [status]))
 
     def _look_for_rivals(self) -> None:
         before, self._rivalled = self._rivalled, self._rivals.found()

@@ -66,6 +66,7 @@ class Judge(Node):
         self._falls_exploring = 0
         self._versions: list[tuple[int, int]] = []  # (robot time, model version) at each change
         self._sent: dict[int, int] = {}  # planner start: transitions sent
+        self._sent_by_then = 0  # when the learner last said how many it has received
         self._said: dict[str, dict[str, str]] = {}  # node: its diagnostics
         self._refused: Counter[str] = Counter()  # messages that could not be read, by reason
         self._plan_order = convert.JointOrder(spec.actuated_names)
@@ -135,7 +136,10 @@ class Judge(Node):
 
     def _diagnostics(self, message, received_ns: int) -> None:
         for status in message.status:
-            self._said[status.name.rpartition("/")[2]] = convert.values_of(status)
+            name = status.name.rpartition("/")[2]
+            self._said[name] = convert.values_of(status)
+            if name == "learner":
+                self._sent_by_then = sum(self._sent.values())
 
     def _commanded(self, message, received_ns: int) -> None:
         self._command = tuple(convert.velocity_command_of(message).tolist())
@@ -222,7 +226,8 @@ class Judge(Node):
             },
             "receipt_ms": _percentiles(self._receipts.delays_ms),
             "transitions": {
-                "sent": sum(self._sent.values()),
+                "sent_in_all": sum(self._sent.values()),
+                "sent": self._sent_by_then,  # of which the learner could say that it has received them
                 "received": _number(learner.get(keys.RECEIVED)),
                 "missing": _number(learner.get(keys.MISSING)),
             },

@@ -20,7 +20,7 @@ from mbrl_ros.dynamics.storage import ModelRefused, from_bytes
 from mbrl_ros.learning.models import load_model
 from mbrl_ros.nodes import convert, topics
 from mbrl_ros.nodes import diagnostic_keys as keys
-from mbrl_ros.nodes.assembler import StateAssembler
+from mbrl_ros.nodes.assembler import subscribe_state
 from mbrl_ros.nodes.lockstep import LearnerInStep
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.plan_markers import markers
@@ -30,6 +30,7 @@ from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.types import Action, Event, RobotState
 
+IDLE = 1.0  # s
 DIAGNOSTICS_PERIOD = 0.5  # s
 METRICS_PERIOD = 0.1  # s
 PLAN_TIMES = 500  # plans behind the percentiles
@@ -50,7 +51,6 @@ class Planner(ManagedNode):
         found = load_model(config.model, "", self._agent.layout) if config.mode != "observe" else None
         if found:
             self._agent.set_model(found[0], found[1].version)
-        self._assembler = StateAssembler(self._spec, report=self.get_logger().error)
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._in_step = LearnerInStep(self, config.train_every) if config.lockstep and config.learning else None
         self._plans = topics.publisher(self, topics.PLAN)
@@ -59,10 +59,7 @@ class Planner(ManagedNode):
         self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
         self._markers = topics.publisher(self, topics.PLAN_MARKERS)
         self._metrics = {name: topics.publisher(self, topics.metric(name)) for name in METRICS}
-        take = self._assembler
-        for topic, part in ((topics.JOINT_STATES, take.joint_states), (topics.IMU, take.imu), (topics.ODOM, take.odom)):
-            if topic.name in self._spec.state_topics:
-                topics.subscription(self, topic, lambda message, part=part: self._on_sample(part(message)))
+        self._assembler = subscribe_state(self, self._spec, self._on_sample)
         topics.subscription(self, topics.EVENTS, self._on_event)
         topics.subscription(self, topics.MODEL, self._on_model)
         if config.mode == "observe":
@@ -83,7 +80,10 @@ class Planner(ManagedNode):
         self._command = VelocityCommand()
         self._state: RobotState | None = None  # the newest step's
         self._received_ns = 0  # steady time of the newest sample
+        self._due: tuple[RobotState, int] | None = None  # a step to plan from, and when it came (steady time)
+        self._offered: tuple[RobotState, int] | None = None  # the same, a round of callbacks ago
         self._waiting: RobotState | None = None  # lockstep: a state that must not be planned from yet
+        self._paired: RobotState | None = None  # lockstep: the newest that pairing has seen
         self._applied_until_ns: int | None = None  # robot time of the newest `applied`
         self._loading: Future | None = None
         self._refused: dict[int, str] = {}  # versions that will never be flown, and why
@@ -96,9 +96,8 @@ class Planner(ManagedNode):
 
     # What comes in
 
-    def _on_sample(self, state: RobotState | None) -> None:
-        """`state` is there when this message completed it."""
-        if not self.active or state is None:
+    def _on_sample(self, state: RobotState) -> None:
+        if not self.active:
             return
         received = time.monotonic_ns()
         if self._settings.current.lockstep:
@@ -106,8 +105,23 @@ class Planner(ManagedNode):
             return
         self._received_ns, newest = received, state.stamp_ns
         self._record(self._pairing.state(state))
-        if self._steps.accept(newest) != "between":
-            self._tick(state, received)
+        verdict = self._steps.accept(newest)
+        if verdict == "restart":
+            self._agent.forget()
+        if verdict != "between":
+            self._due = (state, received)
+
+    def work(self) -> float:
+        """Plans, once a round of callbacks has brought no newer state: never from one that waited in a queue."""
+        due, self._due, before = self._due, None, self._offered
+        self._offered = due
+        if due is None:
+            return IDLE
+        if due is not before:
+            self._due = due
+            return 0.0
+        self._tick(*due)
+        return IDLE
 
     def _on_applied(self, message) -> None:
         if not self.active:
@@ -174,7 +188,8 @@ class Planner(ManagedNode):
         if new and state is not self._paired:
             self._paired = state
             self._record(self._pairing.state(state))
-            self._steps.accept(state.stamp_ns)
+            if self._steps.accept(state.stamp_ns) == "restart":
+                self._agent.forget()
         if (
             new
             and self._in_step
@@ -185,8 +200,6 @@ class Planner(ManagedNode):
             return
         self._waiting = None
         self._tick(state, time.monotonic_ns())
-
-    _paired: RobotState | None = None
 
     def _retry(self, state: RobotState) -> None:
         if self.active and self._waiting is state:

@@ -6,9 +6,9 @@ served in order: subscriptions as they were created, then guard conditions, then
 newest messages. Each entity waited on costs time in the middleware, and a node has more services (parameters,
 lifecycle) and events than topics: these are looked at every SERVICE_PERIOD only. No threads, so no locks in the nodes.
 
-What it gives: latency in ms from before `publish` in one process to the callback in another, and the receiver's share of
-a core. JointState of 12 joints at 100 Hz, after an Imu and an Odometry, with a timer and the usual parameter services;
-two busy cores, raised priority, best and worst of three alternated runs of 800 messages:
+What it gives: latency in ms from before `publish` in one process to the callback in another, and the receiver's share
+of a core. JointState of 12 joints at 100 Hz, after an Imu and an Odometry, with a timer and the usual parameter
+services; two busy cores, raised priority, best and worst of three alternated runs of 800 messages:
 
     rclpy's SingleThreadedExecutor    p50 0.23 .. 0.49    p99 2.3 .. 3.1    11 %
     this one                          p50 0.18 .. 0.27    p99 0.5 .. 1.4     8 %

@@ -29,6 +29,8 @@ def plan(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generato
             return NoPlan("no candidate has a finite score")
         best = returns[finite].max() if bad else returns.max()
         spread = (returns[finite] if bad else returns).std(correction=0)
+        if bad:
+            returns = returns.masked_fill(~finite, -torch.inf)
         weights = torch.softmax((returns - best) / (config.temperature * spread + 1e-6), 0)
         mean = torch.tensordot(weights, candidates, 1)
     return PlanResult(

@@ -24,7 +24,7 @@ class CartpoleTask:
     def reward(self, state: Tensor, command: Tensor) -> Tensor:
         """state (..., S) -> (...)"""
         upright = (1 + state[..., self._cos]) / 2
-        away = 0.1 * state[..., self._x].square() + 5 * torch.relu(state[..., self._x].abs() - 0.85 * self._rail)
+        away = 0.1 * state[..., self._x].square() + 10 * torch.relu(state[..., self._x].abs() - 0.7 * self._rail)
         return (
             upright - away - 0.01 * upright * state[..., self._dpole].square() - 0.002 * state[..., self._dx].square()
         )

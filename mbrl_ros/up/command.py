@@ -68,10 +68,8 @@ def run(args: argparse.Namespace) -> int:
     if args.hold <= 0 or (args.duration is not None and args.duration <= 0):
         raise ConfigError("--hold and --duration are seconds, more than 0")
     report = Path(args.report).absolute() if args.report else None
-    if report is not None and not os.access(report.parent, os.W_OK):
-        raise ConfigError(
-            f"--report {args.report}: cannot write into {report.parent}"
-        )  # said now, not when all is over
+    if report is not None and not os.access(report.parent, os.W_OK):  # said now, not when all is over
+        raise ConfigError(f"--report {args.report}: cannot write into {report.parent}")
     with tempfile.TemporaryDirectory(prefix="mbrl-") as folder:
         parameters = write_parameters(settings, Path(folder) / f"{settings.name}.yaml")
         robot = processes(settings, options, parameters)
@@ -120,6 +118,7 @@ class Session:
         self._supervisor = Supervisor(
             _environment(), display.line, self._died, {"judge": self._judged, "bare_loop": self._bare_loop_ended}
         )
+        self._lost = False  # whether a process of the robot is dead for good
         self._stop_signal: int | None = None
 
     def run(self, duration: float | None, report: Path | None) -> int:
@@ -136,7 +135,8 @@ class Session:
         if report is not None:
             self._write(report)
         if duration is not None and driven is None and self._stop_signal is None:
-            self._display.line("up", f"the robot was not driven within {START_PATIENCE:g} s")
+            why = "its processes died" if self._lost else f"not within {START_PATIENCE:g} s"
+            self._display.line("up", f"the robot was never driven: {why}")
             return 1
         return 1 if self._supervisor.deaths else 0
 
@@ -158,7 +158,9 @@ class Session:
             if driven is None and self._is_driven():
                 driven = now
                 self._usage.restart()
-            if duration is not None and now >= (began + START_PATIENCE if driven is None else driven + duration):
+            if duration is not None and driven is None and (self._lost or now >= began + START_PATIENCE):
+                break
+            if duration is not None and driven is not None and now >= driven + duration:
                 break
         self._usage.look({**self._supervisor.pids(), "up": os.getpid()})
         return driven
@@ -197,6 +199,7 @@ class Session:
     def _died(self, death: Death) -> None:
         self._display.line("up", str(death))
         if death.restart_in is None and death.name in CONSEQUENCES:
+            self._lost = True
             by_hand = shlex.join(self._commands[death.name])
             self._display.line("up", f"{CONSEQUENCES[death.name]} Once you know why, start it by hand: {by_hand}")
 

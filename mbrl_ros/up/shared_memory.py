@@ -5,7 +5,8 @@ every other node on the host would be told of too: with ROS_AUTOMATIC_DISCOVERY_
 both transports by itself and does not look at FASTDDS_BUILTIN_TRANSPORTS. So shared memory stays, and is swept.
 
 Beside each segment lies a lock file that its owner holds with flock. The kernel frees that lock however the owner ends,
-so a lock that can be had means a segment that nobody owns, in whichever container its owner lived.
+so a lock that can be had means a segment that nobody owns, in whichever container its owner lived. A port (the queue of
+one reader) may lose its lock file and stay: then, too, nobody reads it.
 """
 
 from __future__ import annotations
@@ -23,19 +24,24 @@ JUST_MADE = 1.0  # s: its maker may not have locked it yet
 
 def remove_abandoned(folder: Path = FOLDER) -> list[str]:
     """Removes what no process owns, and returns the names of the segments."""
+    names = {path.name for path in folder.glob("fast*") if path.name.startswith(PREFIXES)}
     removed = []
-    for lock in sorted(folder.glob("fast*")):
-        suffix = lock.name[-3:]
-        if not lock.name.startswith(PREFIXES) or suffix not in LOCK_SUFFIXES or not _is_free(lock):
-            continue
-        segment = lock.name.removesuffix(suffix)
-        for name in (segment, f"sem.{segment}_mutex", lock.name):
-            (folder / name).unlink(missing_ok=True)
-        removed.append(segment)
+    for segment in sorted({_without_suffix(name) for name in names}):
+        locks = [segment + suffix for suffix in LOCK_SUFFIXES if segment + suffix in names]
+        unlocked_port = not locks and "_port" in segment
+        if (locks or unlocked_port) and all(_is_free(folder / name) for name in locks or [segment]):
+            for name in (segment, f"sem.{segment}_mutex", *locks):
+                (folder / name).unlink(missing_ok=True)
+            removed.append(segment)
     return removed
 
 
+def _without_suffix(name: str) -> str:
+    return name[:-3] if name.endswith(LOCK_SUFFIXES) else name
+
+
 def _is_free(lock: Path) -> bool:
+    """Whether nobody holds it, and its maker has had time to."""
     try:
         handle = os.open(lock, os.O_RDWR)
     except (FileNotFoundError, PermissionError):  # gone by now, or another user's

@@ -125,7 +125,7 @@ def test_judge_finds_every_fault_of_a_run(shown):
     control = written["control"]
     assert 195 <= control["steps"] <= 203 and control["misses"] == 3 and control["misses_around_a_swap"] == 3
     assert control["plans_per_robot_second"] == pytest.approx(50.0, rel=0.01)
-    assert written["transitions"] == {"sent": 203, "received": 203, "missing": 0}
+    assert written["transitions"] == {"sent_in_all": 203, "sent": 203, "received": 203, "missing": 0}
     assert written["models"] == {"versions": [1, 2], "swaps": 1, "proposed": 3, "promoted": 2, "refused": 1}
     assert 0.0 < written["receipt_ms"]["p50"] < 20.0
     assert said and said[-1]["driven"] and said[-1]["reached"] == pytest.approx([0.35, 0.0, 0.1])

@@ -101,6 +101,14 @@ def test_model_that_is_not_there_is_said_before_anything_starts(tmp_path):
         configured(load_run("quadruped_mpc"), Options(model=str(tmp_path)))
 
 
+def test_run_without_shipped_weights_may_stand_but_not_plan(tmp_path):
+    (tmp_path / "mine.yaml").write_text("/**:\n  ros__parameters: {robot: go1_like}\n")
+    run = load_run(str(tmp_path / "mine.yaml"))
+    assert configured(run, Options(model="pretrained", mode="stand")).planner.model == "scratch"
+    with pytest.raises(FileNotFoundError, match="--model scratch"):
+        configured(run, Options(model="pretrained"))
+
+
 def test_learner_has_a_folder_of_its_own_run():
     folder = Path(configured(load_run("quadruped_mpc"), Options(model="scratch", namespace="/robot1")).learner.folder)
     assert folder.is_absolute() and folder.parts[-4:-1] == ("runs", "quadruped_mpc", "robot1")

@@ -139,13 +139,16 @@ def test_segments_that_nobody_holds_are_removed_and_others_stay(tmp_path):
         for file in (name, f"{name}_el", f"sem.{name}_mutex"):
             (tmp_path / file).touch()
             os.utime(tmp_path / file, (0, 0))
-    (tmp_path / "other").touch()
+    for name in ("fastdds_port2", "fastdds_unknown", "other"):  # a port that lost its lock; and what may be in use
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
     with open(tmp_path / "fastdds_live_el") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert remove_abandoned(tmp_path) == ["fastdds_dead", "fastdds_port1"]
+        assert remove_abandoned(tmp_path) == ["fastdds_dead", "fastdds_port1", "fastdds_port2"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "fastdds_live",
         "fastdds_live_el",
+        "fastdds_unknown",
         "other",
         "sem.fastdds_live_mutex",
     ]

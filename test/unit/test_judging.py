@@ -1,0 +1,93 @@
+"""What a robot practises, and how its learning is told in one report."""
+
+import numpy as np
+import pytest
+
+from mbrl_ros.learning import judging
+from mbrl_ros.learning.curriculum import HIGH, HOLD, LOW, RAMP, START, TrainingCommands
+from mbrl_ros.learning.evaluating import balance
+
+
+def practised(seed=0, first=10.0, until=60.0):
+    commands = TrainingCommands(3, seed, first)
+    return np.array([commands.at(s) for s in np.arange(0, until, HOLD)])
+
+
+def test_a_practised_command_is_held_for_a_while():
+    commands = TrainingCommands(3, 0, 10.0)
+    for k in range(10):
+        held = {tuple(commands.at(k * HOLD + s)) for s in np.arange(0, HOLD, 0.02)}
+        assert len(held) == 1 or k > 4  # later the range grows with every step
+
+
+def test_the_same_seed_practises_the_same():
+    np.testing.assert_array_equal(practised(0), practised(0))
+    assert not np.array_equal(practised(0), practised(1))
+
+
+def test_commands_are_slow_at_first_and_reach_the_whole_range():
+    early = np.concatenate([practised(s, first=20.0, until=20.0) for s in range(50)])
+    late = np.concatenate([practised(s, first=0.0, until=100.0)[round(RAMP / HOLD) + 1 :] for s in range(50)])
+    assert (early >= START * LOW - 1e-9).all() and (early <= START * HIGH + 1e-9).all()
+    assert (late >= LOW).all() and (late <= HIGH).all()
+    assert late.max(0) == pytest.approx(HIGH, rel=0.05)
+    assert late.min(0) == pytest.approx(LOW, rel=0.05)
+    assert 0.05 < (late == 0).all(1).mean() < 0.15  # some are to stand
+
+
+def test_a_task_without_commands_practises_none():
+    assert TrainingCommands(0, 0, 10.0).at(5.0).shape == (0,)
+
+
+def test_a_pole_that_came_up_and_stayed():
+    angle = np.concatenate([np.full(100, np.pi), np.zeros(200)])  # 4 s down, 8 s up, at 25 Hz
+    found = balance(angle, 0.04)
+    assert found == {"upright_share_last_5s": 1.0, "up_for_good_after_s": pytest.approx(4.0)}
+
+
+def test_a_pole_upright_after_full_turns_is_upright():
+    assert balance(np.full(200, 4 * np.pi), 0.04) == {"upright_share_last_5s": 1.0, "up_for_good_after_s": 0.0}
+
+
+def test_a_pole_that_falls_over_at_the_end_was_never_up_for_good():
+    angle = np.concatenate([np.zeros(299), [0.3]])
+    found = balance(angle, 0.04)
+    assert found["up_for_good_after_s"] == pytest.approx(12.0)
+    assert found["upright_share_last_5s"] == pytest.approx(124 / 125)
+
+
+def tracking(velocity, yaw_rate, falls=0):
+    summary = {"velocity_error": velocity, "yaw_rate_error": yaw_rate, "worst_velocity_error": velocity,
+               "worst_yaw_rate_error": yaw_rate, "samples": 10, "non_finite": 0, "falls": falls}  # fmt: skip
+    commands = [{"command": [0.3, 0.0, 0.0], "velocity_error": velocity, "yaw_rate_error": yaw_rate,
+                 "reached": [velocity, 0.0, 0.0], "samples": 10}]  # fmt: skip
+    return {"summary": summary, "commands": commands}
+
+
+def test_a_report_of_several_seeds_has_their_mean_their_spread_and_each():
+    report = judging.merged_report({}, [0, 1], [tracking(0.1, 0.2, 1), tracking(0.3, 0.4, 2)])
+    assert report["summary"]["velocity_error"] == pytest.approx(0.2)
+    assert report["spread"]["velocity_error"] == [0.1, 0.3]
+    assert report["summary"]["falls"] == 3
+    assert report["summary"]["samples"] == 20
+    assert [s["falls"] for s in report["per_seed"]] == [1, 2]
+    assert report["commands"][0]["velocity_error"] == pytest.approx(0.2)
+    assert report["commands"][0]["reached"] == pytest.approx([0.2, 0.0, 0.0])
+
+
+def test_a_seed_that_could_not_be_judged_leaves_the_others_mean():
+    report = judging.merged_report({}, [0, 1], [tracking(None, None), tracking(0.3, 0.4)])
+    assert report["summary"]["velocity_error"] == pytest.approx(0.3)
+    assert judging.merged_report({}, [0], [tracking(None, None)])["summary"]["velocity_error"] is None
+
+
+def test_a_judgement_in_words():
+    assert judging.in_words(tracking(0.05, 0.2)) == (
+        "velocity error 0.050 m/s (worst 0.050), yaw rate 0.200 rad/s (worst 0.200), 0 falls"
+    )
+    pole = {"summary": {"upright_share_last_5s": 1.0, "up_for_good_after_s": 3.2}}
+    assert judging.in_words(pole) == "upright 100% of the last 5 s, up for good after 3.2 s"
+
+
+def test_commands_held_too_briefly_to_be_judged_are_said_to_be_so():
+    assert "not judged" in judging.in_words(tracking(None, None))

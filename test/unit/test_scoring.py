@@ -1,0 +1,161 @@
+"""How much a plan is worth, with models whose members disagree in a known way."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from learning_driver import CARTPOLE
+
+from mbrl_ros.control.exploring import RandomMotion
+from mbrl_ros.control.scoring import Situation, make_problem
+from mbrl_ros.robots.action_maps import JointMap
+from mbrl_ros.settings import CostConfig
+
+HORIZON = 3
+FREE = CostConfig(smoothness=0.0, prior=0.0)
+
+
+class Forward:
+    """Worth is the position of the cart."""
+
+    command_size = 0
+
+    def reward(self, state, command):
+        return state[..., 0]
+
+
+class Pushed:
+    """Member e thinks that a newton moves the cart by `gains[e]` metres in a step."""
+
+    def __init__(self, *gains):
+        self.members, self._gains = len(gains), torch.tensor(gains)[:, None, None]
+
+    def rollout(self, states, actions):
+        path = states[:, :, None].expand(-1, -1, actions.shape[2], -1).clone()
+        path[..., 0] += self._gains * actions[..., 0].cumsum(2)
+        return path
+
+
+def problem(model, treatment="expectation", cost=FREE, samples=20, pessimism=1.0, start=0.0):
+    situation = Situation.empty(5, 0, 1, HORIZON)
+    situation.state[0] = start
+    return situation, make_problem(situation, model, Forward(), JointMap(CARTPOLE), cost, treatment, pessimism, samples)
+
+
+def constant(*values):
+    """(N, H, 1) plans that decide the same at every step; one is 20 N."""
+    return torch.tensor(values)[:, None, None].expand(-1, HORIZON, 1).clone()
+
+
+def test_a_plan_is_worth_the_rewards_on_its_way():
+    _, p = problem(Pushed(0.01), start=0.5)
+    # 0.5 + 0.2 k at step k = 1, 2, 3
+    assert p.score(constant(1.0, 0.0)).tolist() == pytest.approx([0.7 + 0.9 + 1.1, 1.5])
+
+
+def test_in_expectation_the_members_are_averaged():
+    _, p = problem(Pushed(0.01, 0.03))
+    assert p.score(constant(1.0)).tolist() == pytest.approx([0.02 * 20 * 6])
+
+
+def test_pessimism_takes_off_their_disagreement():
+    _, p = problem(Pushed(0.01, 0.03), "pessimism", pessimism=0.5)
+    spread = np.std([1.2, 3.6], ddof=1)
+    assert p.score(constant(1.0)).tolist() == pytest.approx([2.4 - 0.5 * spread])
+
+
+def test_pessimism_of_one_member_is_expectation():
+    _, p = problem(Pushed(0.01), "pessimism")
+    assert p.score(constant(1.0)).tolist() == pytest.approx([1.2])
+
+
+def test_trajectory_sampling_gives_each_member_its_share_of_the_candidates():
+    _, p = problem(Pushed(0.01, 0.03), "tsinf")
+    assert p.score(constant(1.0, 1.0, 1.0, 0.0)).tolist() == pytest.approx([1.2, 1.2, 3.6, 0.0])
+
+
+@pytest.mark.parametrize(("treatment", "candidates"), [("tsinf", 20), ("expectation", 4), ("pessimism", 4)])
+def test_samples_count_all_rollouts(treatment, candidates):
+    _, p = problem(Pushed(*[0.01] * 5), treatment, samples=23)
+    assert p.candidates == candidates
+    assert p.score(torch.zeros(candidates, HORIZON, 1)).shape == (candidates,)
+
+
+def test_few_samples_leave_room_for_the_warm_start_and_the_prior():
+    for treatment in ("tsinf", "expectation"):
+        assert problem(Pushed(*[0.01] * 5), treatment, samples=1)[1].candidates >= 2
+
+
+def test_change_costs_also_from_the_step_before():
+    situation, p = problem(Pushed(0.0), cost=CostConfig(smoothness=2.0, prior=0.0))
+    situation.before[0] = 0.5
+    jump = torch.tensor([0.5, 0.5, 1.0])[None, :, None]
+    assert p.score(constant(0.5)).tolist() == pytest.approx([0.0])
+    assert p.score(jump).tolist() == pytest.approx([-2.0 * 0.25])
+    assert p.score(constant(1.0)).tolist() == pytest.approx([-2.0 * 0.25])
+
+
+def test_distance_to_the_prior_costs():
+    situation, p = problem(Pushed(0.0), cost=CostConfig(smoothness=0.0, prior=2.0))
+    situation.prior.fill_(0.5)
+    assert p.score(constant(0.5, 1.0)).tolist() == pytest.approx([0.0, -2.0 * 3 * 0.25])
+
+
+@pytest.mark.parametrize("treatment", ["tsinf", "expectation", "pessimism"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_not_finite_is_worth_least(treatment, bad):
+    _, p = problem(Pushed(0.01, 0.01), treatment)
+    plans = constant(1.0, 0.5, 0.2, 0.1)
+    clean = p.score(plans)
+
+    class Sick(Pushed):
+        def rollout(self, states, actions):
+            path = super().rollout(states, actions)
+            path[:, 1, 1, 0] = bad
+            return path
+
+    _, p = problem(Sick(0.01, 0.01), treatment)
+    found = p.score(plans)
+    sick = [1, 3] if treatment == "tsinf" else [1]
+    well = [i for i in range(4) if i not in sick]
+    assert torch.equal(found[well], clean[well])
+    assert (found[sick] == -torch.inf).all()
+
+
+def test_what_the_agent_writes_into_the_situation_counts_at_once():
+    situation, p = problem(Pushed(0.0))
+    situation.state[0] = 2.0
+    assert p.score(constant(0.0)).tolist() == pytest.approx([6.0])
+
+
+def test_the_score_can_be_climbed():
+    _, p = problem(Pushed(0.01), cost=replace(FREE, smoothness=0.1))
+    plans = constant(0.1, 0.2).requires_grad_(True)
+    p.score(plans).sum().backward()
+    assert (plans.grad > 0).all()
+
+
+# The motion of a robot that knows nothing
+
+
+def test_random_motion_begins_at_rest_is_linear_between_knots_and_unit_at_them():
+    motion = RandomMotion(2, 4, seed=0)
+    path = motion.between(0, 4001)
+    assert not path[0].any()
+    torch.testing.assert_close(path[5], 0.75 * path[4] + 0.25 * path[8])
+    knots = path[4::4]
+    assert knots.mean().abs() < 0.06
+    assert knots.std().item() == pytest.approx(1.0, abs=0.05)
+
+
+def test_random_motion_is_the_same_from_wherever_it_is_asked():
+    whole = RandomMotion(3, 7, seed=1).between(0, 50)
+    for first in (0, 6, 7, 31):
+        torch.testing.assert_close(RandomMotion(3, 7, seed=1).between(first, 10), whole[first : first + 10])
+    assert not torch.equal(RandomMotion(3, 7, seed=2).between(0, 50), whole)
+
+
+def test_random_motion_of_one_step_and_before_the_beginning_is_defined():
+    assert RandomMotion(2, 1, seed=0).between(3, 1).shape == (1, 2)
+    assert torch.isfinite(RandomMotion(2, 5, seed=0).between(-7, 5)).all()
