@@ -39,8 +39,6 @@ class Agent:
         self.last_result: PlanResult | NoPlan | None = None
         self._model = None
         self._points = math.ceil(PLAN_SECONDS / spec.dt - 1e-9)
-        if config.mppi.horizon < self._points:
-            raise ValueError(f"mppi.horizon must be at least {self._points} steps of {spec.dt} s")
         self._filter = StateFilter(self.layout.noise)
         self._generator = torch.Generator().manual_seed(config.seed)
         self._motion = RandomMotion(self.map.size, config.explore.knot_steps, config.seed)
@@ -216,7 +214,7 @@ class Agent:
         if isinstance(result, NoPlan):
             return result
         self._warm = result.actions
-        decisions = result.actions[: self._points]
+        decisions = result.actions[torch.arange(self._points).clamp(max=config.horizon - 1)]  # a short plan stays
         if self.config.learning and self.config.explore.while_learning > 0:
             motion = self._motion.between(self._step, len(decisions)) * self.map.explore
             decisions = (decisions + self.config.explore.while_learning * motion).clamp(*self.map.bounds)

@@ -79,13 +79,14 @@ def evaluate_balance(run: RunConfig, spec: RobotSpec, model, seconds: float = 15
 
 
 def balance(pole: np.ndarray, dt: float) -> dict:
-    """Pole angles (T,), 0 upright -> when it came up for good, and how it stood in the last 5 s."""
+    """Pole angles (T,), 0 upright -> when it came up for good (None: never), and how it stood in the last 5 s."""
     upright = np.cos(pole) > np.cos(np.radians(15))
     last = upright[-round(5 / dt) :]
     down = np.flatnonzero(~upright)
+    standing_from = down[-1] + 1 if len(down) else 0
     return {
         "upright_share_last_5s": float(last.mean()),
-        "up_for_good_after_s": float((down[-1] + 1) * dt) if len(down) else 0.0,
+        "up_for_good_after_s": float(standing_from * dt) if standing_from < len(pole) else None,
     }
 
 

@@ -32,7 +32,8 @@ def in_words(result: dict) -> str:
     s = result["summary"]
     if "upright_share_last_5s" in s:
         share, after = 100 * s["upright_share_last_5s"], s["up_for_good_after_s"]
-        return f"upright {share:.0f}% of the last 5 s, up for good after {after:.1f} s"
+        when = "never up for good" if after is None else f"up for good after {after:.1f} s"
+        return f"upright {share:.0f}% of the last 5 s, {when}"
     if s["velocity_error"] is None:
         return f"not judged: no command was held for long enough, {s['falls']} falls"
     return (

@@ -74,7 +74,7 @@ def test_joints_are_matched_by_name_whatever_the_order_in_the_robot_file(backend
     turned = replace(spec, joints=spec.joints[::-1])
     a, b = build(backend, robot, noise=False), build(backend, robot, noise=False, spec=turned)
     if spec.base is None:  # the random start follows the order of the joints
-        target = spec.stance + 0.5 * spec.action_scale
+        target = spec.stance + 0.5 * spec.target_limits[1]
         states = [x.step(target) for x in (a, b)]
         cart = [s.joint_velocity[x.spec.joint_names.index("cart_joint")] for s, x in zip(states, (a, b), strict=True)]
         assert min(cart) > 0.1

@@ -320,12 +320,15 @@ def test_a_robot_without_legs_has_no_phase():
     assert agent.phase(10 * DT) == 0.0
 
 
-# What it can be built of
+# What else it can do
 
 
-def test_a_horizon_shorter_than_a_plan_is_refused():
-    with pytest.raises(ValueError, match="mppi.horizon must be at least 4 steps of 0.02 s"):
-        Agent(GO1, PlannerConfig(mppi=MppiConfig(horizon=3)))
+def test_a_horizon_shorter_than_a_plan_stays_at_its_last_decision():
+    agent = Agent(GO1, PRIOR_GAIT)
+    agent.act(standing(0, GO1), WALK)
+    agent.configure(replace(agent.config, mppi=replace(agent.config.mppi, horizon=2)))
+    plan = agent.act(standing(20, GO1), WALK)
+    np.testing.assert_allclose(plan.targets, gait_targets((0.02 + 0.02 * (1 + np.arange(4))) / 0.44), atol=2e-4)
 
 
 def test_its_first_plan_can_be_prepared_for():

@@ -52,7 +52,7 @@ def test_a_pole_upright_after_full_turns_is_upright():
 def test_a_pole_that_falls_over_at_the_end_was_never_up_for_good():
     angle = np.concatenate([np.zeros(299), [0.3]])
     found = balance(angle, 0.04)
-    assert found["up_for_good_after_s"] == pytest.approx(12.0)
+    assert found["up_for_good_after_s"] is None
     assert found["upright_share_last_5s"] == pytest.approx(124 / 125)
 
 
@@ -87,6 +87,13 @@ def test_a_judgement_in_words():
     )
     pole = {"summary": {"upright_share_last_5s": 1.0, "up_for_good_after_s": 3.2}}
     assert judging.in_words(pole) == "upright 100% of the last 5 s, up for good after 3.2 s"
+
+
+def test_a_pole_that_never_stood_is_said_to_be_so():
+    summary = balance(np.full(200, np.pi), 0.04)
+    assert judging.in_words({"summary": summary}) == "upright 0% of the last 5 s, never up for good"
+    report = judging.merged_report({}, [0], [{"summary": summary, "commands": []}])
+    assert report["summary"]["up_for_good_after_s"] is None
 
 
 def test_commands_held_too_briefly_to_be_judged_are_said_to_be_so():

@@ -1,0 +1,110 @@
+"""Robot, agent, guard and learner stepped together: what becomes of each step, and of a fall."""
+
+import numpy as np
+import pytest
+from learning_driver import GO1
+
+from mbrl_ros.backends.mujoco import MujocoBackend
+from mbrl_ros.control.agent import Agent
+from mbrl_ros.learning.learner import Learner
+from mbrl_ros.learning.session import Session
+from mbrl_ros.settings import load_run, with_settings
+from mbrl_ros.types import Action, Flag
+
+WALK = np.array([0.3, 0.0, 0.0])
+
+
+class Kept(Learner):
+    """Keeps what it was given, in order, and never trains."""
+
+    def __init__(self, spec, config):
+        super().__init__(spec, config)
+        self.given = []
+
+    def add(self, transition):
+        self.given.append(transition)
+        super().add(transition)
+
+    def due(self):
+        return False
+
+
+def build(*settings):
+    run = with_settings(load_run("quadruped_mpc"), ("planner.planner=prior", "planner.learning=false", *settings))
+    learner = Kept(GO1, run.learner)
+    return Session(run, MujocoBackend(GO1, 0), Agent(GO1, run.planner), learner), learner
+
+
+@pytest.fixture(scope="module")
+def fallen():
+    """Walks for 3 s, is knocked over, and walks on for 3 s."""
+    session, learner = build()
+    actions = [session.step(WALK).action for _ in range(150)]
+    session.backend.push(np.array([0.0, 6.0, 0.0]))
+    outcome = session.step(WALK)
+    while not outcome.fell:
+        outcome = session.step(WALK)
+    actions += [session.step(WALK).action for _ in range(150)]
+    return learner.given, actions
+
+
+def test_the_guard_fades_in_and_then_follows_every_plan():
+    session, _ = build()
+    actions = [session.step(WALK).action for _ in range(200)]
+    faded = actions.index(Action.FOLLOW)
+    assert faded * GO1.dt <= GO1.gate.fade_in + 0.1
+    assert set(actions[faded:]) == {Action.FOLLOW}
+    assert session.following
+
+
+def test_every_step_becomes_one_transition_with_what_was_applied_and_the_command():
+    session, learner = build()
+    for k in range(50):
+        session.step(np.array([0.01 * k, 0.0, 0.0]))
+    given = learner.given
+    assert len(given) == 49  # the last step is not over before the next state
+    assert [t.sequence for t in given] == list(range(49))
+    assert np.diff([t.stamp_ns for t in given]).tolist() == [GO1.dt_ns] * 48
+    np.testing.assert_allclose([t.command[0] for t in given], 0.01 * np.arange(49))
+    for earlier, later in zip(given, given[1:], strict=False):
+        np.testing.assert_array_equal(earlier.next_state, later.state)
+
+
+def test_the_step_of_a_fall_is_learned_from(fallen):
+    given, _ = fallen
+    ends = [t for t in given if t.terminal]
+    assert len(ends) == 1
+    assert ends[0].reward < -50
+
+
+def test_no_transition_reaches_across_the_standing_up(fallen):
+    given, _ = fallen
+    end = next(i for i, t in enumerate(given) if t.terminal)
+    assert given[end + 1].stamp_ns - given[end].stamp_ns > 1.5 * GO1.dt_ns
+    assert not given[end + 1].terminal
+    assert [t.sequence for t in given] == list(range(len(given)))
+
+
+def test_after_a_fall_the_guard_fades_in_again_and_follows(fallen):
+    _, actions = fallen
+    after = actions[-150:]
+    faded = after.index(Action.FOLLOW)
+    assert 0 < faded * GO1.dt <= GO1.gate.fade_in + 0.1
+    assert set(after[faded:]) == {Action.FOLLOW}
+
+
+def test_held_steps_are_flagged(fallen):
+    given, actions = fallen
+    held = [bool(t.flags & Flag.HELD) for t in given]
+    assert held[0] == (actions[0] is not Action.FOLLOW)
+    assert not held[-1]
+
+
+def test_the_same_seed_gives_the_same_run():
+    def run():
+        session, learner = build("planner.planner=mppi", "planner.learning=true", "seed=3")
+        for _ in range(40):
+            session.step(WALK)
+        return np.stack([t.next_state for t in learner.given])
+
+    np.testing.assert_array_equal(run(), run())
