@@ -14,7 +14,7 @@ COMMANDS = {
     "up": ("mbrl_ros.up.command", "run a robot: all processes of the stack, with live status", True),
     "train": ("mbrl_ros.learning.train_command", "learn in one process, without ROS and faster than real time", True),
     "eval": ("mbrl_ros.learning.eval_command", "measure how well a model follows commands, without ROS", True),
-    "bench": ("mbrl_ros.bench.command", "measured comparisons", False),
+    "bench": ("mbrl_ros.bench.command", "measured comparisons: what a plan and a training step cost here", True),
     "doctor": ("mbrl_ros.up.doctor", "is everything there that is needed, and what to do where not", False),
 }
 MAY_BEGIN_WITH_A_MINUS = ("--commands",)

@@ -1,4 +1,7 @@
-"""What can be set in a run: one frozen dataclass a node, read from config/<run>.yaml. No torch, no ROS."""
+"""What can be set in a run: one frozen dataclass a node, read from config/<run>.yaml. No torch, no ROS.
+
+docs/parameters.md is what this file prints: `python -m mbrl_ros.settings > docs/parameters.md`.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ import yaml
 
 from mbrl_ros.config import (
     ConfigError,
+    Leaf,
     as_mapping,
     build,
+    leaves,
     parse_yaml,
     read_yaml,
     replaced,
@@ -126,7 +131,9 @@ class LearnerConfig(Shared):
     """Transitions in, model versions out."""
 
     model: str = setting("pretrained", "pretrained, scratch, or a folder with model.safetensors")
-    folder: str = setting("", "where promoted versions are kept; empty: runs/<run> below the working folder")
+    folder: str = setting(
+        "", "where promoted versions are kept; empty: a new one a start, in runs/ below the working folder"
+    )
     capacity: int = setting(200_000, "transitions in the replay buffer", low=1000)
     first_seconds: float = setting(10.0, "of data before the first training", low=0.1)
     first_steps: int = setting(2000, "training steps on the first data", low=1)
@@ -234,3 +241,51 @@ def parameter_text(run: RunConfig) -> str:
 def write_parameters(run: RunConfig, path: Path) -> Path:
     path.write_text(parameter_text(run))
     return path
+
+
+def document() -> str:
+    """docs/parameters.md, whole."""
+    shared = {f.name for f in dataclasses.fields(Shared)}
+    parts = [("all nodes", "`/**`", Shared, leaves(Shared()))]
+    for name, cls in SECTIONS.items():
+        parts.append((name, f"`/**/{name}`", cls, [leaf for leaf in leaves(cls()) if leaf.name not in shared]))
+    sections = [
+        f"## {name}\n\n{(cls.__doc__ or '').strip()} In a run file below {key}.\n\n{_table(own)}"
+        for name, key, cls, own in parts
+    ]
+    return "\n".join([_PREFACE, *sections])
+
+
+_PREFACE = """# Parameters
+
+Printed from mbrl_ros/settings.py by `python -m mbrl_ros.settings > docs/parameters.md`; change it there.
+
+A run is config/<run>.yaml, an ordinary ROS 2 parameter file; what it leaves out has the default given here. On a
+command line a setting is `--set planner.mppi.samples=200`, or `--set seed=3` for one of all nodes. Every node declares
+its settings as ROS parameters under these names; the live ones may change while it runs, as in
+`ros2 param set /planner mppi.temperature 0.1`, the others are read once, at the start.
+"""
+
+
+def _table(settings: list[Leaf]) -> str:
+    lines = ["| name | default | range | live | what it is |", "|---|---|---|---|---|"]
+    lines += [f"| `{s.name}` | {_default(s)} | {_range(s)} | {'live' if s.live else ''} | {s.doc} |" for s in settings]
+    return "\n".join(lines) + "\n"
+
+
+def _default(setting: Leaf) -> str:
+    return "empty" if setting.value == "" else yaml.safe_dump(setting.value).splitlines()[0]
+
+
+def _range(setting: Leaf) -> str:
+    if setting.choices:
+        return ", ".join(setting.choices)
+    if setting.low is None and setting.high is None:
+        return {bool: "true, false", str: "text"}.get(type(setting.value), "any")
+    if setting.high is None:
+        return f"{setting.low} and above"
+    return f"up to {setting.high}" if setting.low is None else f"{setting.low} .. {setting.high}"
+
+
+if __name__ == "__main__":
+    print(document(), end="")

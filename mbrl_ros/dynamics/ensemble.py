@@ -101,7 +101,7 @@ def layer_sizes(config: EnsembleConfig, layout: FeatureLayout) -> list[int]:
 
 def action_units(spec: RobotSpec) -> tuple[Tensor, Tensor]:
     """(A,) offset and (A,) scale of the targets."""
-    return torch.tensor(spec.stance, dtype=torch.float32), torch.tensor(spec.action_scale, dtype=torch.float32)
+    return torch.tensor(spec.posture, dtype=torch.float32), torch.tensor(spec.action_scale, dtype=torch.float32)
 
 
 def renormalise(model: Ensemble, new: Normaliser) -> Ensemble:

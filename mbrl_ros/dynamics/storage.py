@@ -17,7 +17,11 @@ from mbrl_ros.settings import EnsembleConfig
 
 
 class ModelRefused(ValueError):
-    """These bytes are no model of this robot; the message says why."""
+    """These bytes are no model of this robot; the message says why, `version` which of its models it is, if known."""
+
+    def __init__(self, why: str, version: int | None = None):
+        super().__init__(why)
+        self.version = version
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,14 @@ def from_bytes(data: bytes, layout: FeatureLayout) -> tuple[Ensemble, Card]:
             f"(layout {layout.spec.layout_hash}): joints, features or dt differ; train one with `mbrl train`"
         )
     try:
-        tensors = load_tensors(data)
+        return _ensemble(load_tensors(data), config, layout), card
     except SafetensorError as error:
-        raise ModelRefused(f"model file is damaged: {error}") from error
+        raise ModelRefused(f"model file is damaged: {error}", card.version) from error
+    except ModelRefused as refusal:
+        raise ModelRefused(str(refusal), card.version) from refusal
+
+
+def _ensemble(tensors: dict[str, torch.Tensor], config: EnsembleConfig, layout: FeatureLayout) -> Ensemble:
     sizes = layer_sizes(config, layout)
     pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
     shapes = {f"weight.{i}": (config.members, *pair) for i, pair in enumerate(pairs)}
@@ -79,8 +88,7 @@ def from_bytes(data: bytes, layout: FeatureLayout) -> tuple[Ensemble, Card]:
     weights = tuple(tensors[f"weight.{i}"] for i in range(len(pairs)))
     biases = tuple(tensors[f"bias.{i}"] for i in range(len(pairs)))
     normaliser = Normaliser(*(tensors[f"normaliser.{f.name}"] for f in fields(Normaliser)))
-    model = Ensemble(config, weights, biases, normaliser, *action_units(layout.spec))
-    return model, card
+    return Ensemble(config, weights, biases, normaliser, *action_units(layout.spec))
 
 
 def _check(tensors: dict[str, torch.Tensor], name: str, shape: tuple[int, ...]) -> None:

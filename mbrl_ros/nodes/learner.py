@@ -68,7 +68,6 @@ class LearnerNode(ManagedNode):
     def activate(self) -> None:
         self._round: Iterator[float] | None = None
         self._losses: list[float] = []
-        self._asked = False  # lockstep: by the planner; else training would begin at a time that is not the same twice
         self._error = float("nan")
         if self._content:
             self._models.publish(convert.bytes_message(self._content))
@@ -91,6 +90,8 @@ class LearnerNode(ManagedNode):
             self._refused(f"state, action and next_state have sizes {sizes}, {self._spec.name} has {expected}")
         elif self._inbox.accept(transition):
             self._learner.add(transition)
+            if self._settings.current.lockstep:
+                self._train_whole()
 
     def _refused(self, reason: str) -> None:
         self._refused_messages += 1
@@ -110,21 +111,24 @@ class LearnerNode(ManagedNode):
             self._models.publish(convert.bytes_message(kept[2]))
 
     def _on_lockstep(self) -> tuple[bool, str]:
-        """Trains what is due, whole, before it answers."""
-        self._asked = True
-        while self.active and (self._round is not None or self._learner.due()):
-            self.work()
-        self._asked = False
-        return self.active, lockstep.answer(self._inbox.newest, self._learner.version)
+        """What is due has been trained: each version right after the transition that called for it."""
+        if not self.active:
+            return False, "the learner is not active"
+        return True, lockstep.answer(self._inbox.newest, self._learner.version)
 
     # Training
+
+    def _train_whole(self) -> None:
+        """Lockstep: so a version has the same data behind it, however late the next transition or question comes."""
+        while self._round is not None or self._learner.due():
+            self.work()
 
     def work(self) -> float:
         """One training step, if one is due; called between two rounds of callbacks."""
         if not self.active:
             return IDLE
         if self._round is None:
-            if not self._learner.due() or self._settings.current.lockstep and not self._asked:
+            if not self._learner.due():
                 return IDLE
             self._round, self._losses = self._learner.train(), []
         loss = next(self._round, None)

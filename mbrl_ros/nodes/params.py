@@ -14,19 +14,28 @@ MOST_INTEGER = 2**63 - 1
 
 
 class Settings:
-    """`current` is the frozen dataclass as of now; `on_change(new)` is called after a live change was accepted."""
+    """`current` is the frozen dataclass as of now; `on_change(new)` is called after a live change was accepted.
 
-    def __init__(self, node, default, on_change: Callable[[object], None] = lambda new: None):
+    `check(now, new)` may refuse one by a ConfigError.
+    """
+
+    def __init__(
+        self,
+        node,
+        default,
+        on_change: Callable[[object], None] = lambda new: None,
+        check: Callable[[object, object], None] = lambda now, new: None,
+    ):
         """`default` is an instance of the dataclass; values of a parameter file or the command line come over it."""
         self._node = node
-        self._on_change = on_change
+        self._on_change, self._check_change = on_change, check
         self.current = _declared(node, default)
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._take)
 
     def _check(self, parameters) -> SetParametersResult:
         try:
-            self._with(parameters)
+            self._check_change(self.current, self._with(parameters))
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from rclpy.clock import Clock, ClockType
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.recorder import Recorder
 from mbrl_ros.control.velocity_command import VelocityCommand
@@ -36,12 +37,13 @@ METRICS_PERIOD = 0.1  # s
 PLAN_TIMES = 500  # plans behind the percentiles
 METRICS = (keys.PLAN_MS, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
 BREAKS = ("reset", "estop", "damp")
+ROLL_BACK_AFTER = 5  # ticks in a row without a plan, by which time the guard holds stance
 
 
 class Planner(ManagedNode):
     def __init__(self):
         super().__init__("planner")
-        self._settings = Settings(self, PlannerConfig(), self._on_settings)
+        self._settings = Settings(self, PlannerConfig(), self._on_settings, _check_mode)
 
     def configure(self) -> None:
         config = self._settings.current
@@ -49,8 +51,11 @@ class Planner(ManagedNode):
         self._spec = load_robot(config.robot)
         self._agent = Agent(self._spec, config)
         found = load_model(config.model, "", self._agent.layout) if config.mode != "observe" else None
-        if found:
-            self._agent.set_model(found[0], found[1].version)
+        self._flown: tuple[object, int] | None = (found[0], found[1].version) if found else None
+        if self._flown:
+            self._agent.set_model(*self._flown)
+        self._flown_before: tuple[object, int] | None = None
+        self._loading: deque[Future] = deque()
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._in_step = LearnerInStep(self, config.train_every) if config.lockstep and config.learning else None
         self._plans = topics.publisher(self, topics.PLAN)
@@ -79,20 +84,22 @@ class Planner(ManagedNode):
         self._recorder = Recorder(self._agent.layout, self._agent.task, time.time_ns())
         self._command = VelocityCommand()
         self._state: RobotState | None = None  # the newest step's
-        self._received_ns = 0  # steady time of the newest sample
+        self._newest: tuple[int, int] | None = None  # robot time of the newest sample, and steady time of its receipt
         self._due: tuple[RobotState, int] | None = None  # a step to plan from, and when it came (steady time)
         self._offered: tuple[RobotState, int] | None = None  # the same, a round of callbacks ago
         self._waiting: RobotState | None = None  # lockstep: a state that must not be planned from yet
         self._paired: RobotState | None = None  # lockstep: the newest that pairing has seen
         self._applied_until_ns: int | None = None  # robot time of the newest `applied`
-        self._loading: Future | None = None
         self._refused: dict[int, str] = {}  # versions that will never be flown, and why
-        self._swaps = self._late = self._no_plans = 0
+        self._swaps = self._late = self._no_plans = self._no_plans_in_a_row = 0
         self._plan_ms: deque[float] = deque(maxlen=PLAN_TIMES)
         self._tell_model("")
         # What is there now stays: later collections need not look at it.
         gc.collect()
         gc.freeze()
+
+    def deactivate(self) -> None:
+        self._due = self._offered = self._waiting = None
 
     # What comes in
 
@@ -103,9 +110,9 @@ class Planner(ManagedNode):
         if self._settings.current.lockstep:
             self._in_lockstep(state)
             return
-        self._received_ns, newest = received, state.stamp_ns
+        self._newest = (state.stamp_ns, received)
         self._record(self._pairing.state(state))
-        verdict = self._steps.accept(newest)
+        verdict = self._steps.accept(state.stamp_ns)
         if verdict == "restart":
             self._agent.forget()
         if verdict != "between":
@@ -113,6 +120,8 @@ class Planner(ManagedNode):
 
     def work(self) -> float:
         """Plans, once a round of callbacks has brought no newer state: never from one that waited in a queue."""
+        if not self.active:
+            return IDLE
         due, self._due, before = self._due, None, self._offered
         self._offered = due
         if due is None:
@@ -139,37 +148,44 @@ class Planner(ManagedNode):
 
     def _on_foreign_command(self, message) -> None:
         """Observing: somebody else drives, and what they command is what is applied."""
-        if not self.active or self._state is None:
+        if not self.active or self._newest is None:
             return
         try:
             target = convert.target_of(message, self._spec)
         except convert.Refused as refusal:
             self.get_logger().error(f"commands: {refusal}", throttle_duration_sec=2.0)
             return
-        stamp_ns = self._state.stamp_ns + time.monotonic_ns() - self._received_ns
+        stamp_ns, received = self._newest
+        stamp_ns += time.monotonic_ns() - received
         self._record(self._pairing.applied(stamp_ns, target, Action.FOLLOW, 0))
 
     def _on_event(self, message) -> None:
         if not self.active or message.name not in BREAKS or self._state is None:
             return
-        event = convert.event_of(message)
+        try:
+            event = convert.event_of(message)
+        except convert.Refused as refusal:
+            self.get_logger().error(str(refusal), throttle_duration_sec=2.0)
+            return
         if event.stamp_ns >= self._state.stamp_ns - self._spec.dt_ns:
             self._start_anew(event)
 
     def _on_command(self, message) -> None:
-        if self.active and not self._command.receive(convert.velocity_command_of(message), self._now()):
-            self.get_logger().warning("cmd_vel is not finite: refused", throttle_duration_sec=2.0)
+        if not self.active:
+            return
+        try:
+            self._command.receive(convert.velocity_command_of(message), self._now())
+        except convert.Refused as refusal:
+            self._command.refused += 1
+            self.get_logger().warning(f"cmd_vel: {refusal}", throttle_duration_sec=2.0)
 
     def _on_model(self, message) -> None:
         """Read beside the running one, in a thread of its own; taken over between two ticks."""
-        content = convert.bytes_of(message)
-        if not self.active or self._settings.current.mode == "observe":
+        if self._settings.current.mode == "observe":
             return
-        self._loading = self._loader.submit(from_bytes, content, self._agent.layout)
-        if self._settings.current.lockstep:
-            self._take_model()
-            if self._waiting is not None:
-                self._in_lockstep(self._waiting)
+        self._loading.append(self._loader.submit(from_bytes, convert.bytes_of(message), self._agent.layout))
+        if self.active and self._waiting is not None:
+            self._in_lockstep(self._waiting)
 
     def _on_settings(self, config: PlannerConfig) -> None:
         if hasattr(self, "_agent"):
@@ -180,8 +196,11 @@ class Planner(ManagedNode):
     def _in_lockstep(self, state: RobotState) -> None:
         """Plans once what was applied before is known and the learner is done; a repeated state gets the same plan."""
         self._waiting = state
-        new = self._state is None or state.stamp_ns != self._state.stamp_ns
-        if new and self._state is not None and state.stamp_ns - self._state.stamp_ns < 1.5 * self._spec.dt_ns:
+        since = None if self._state is None else state.stamp_ns - self._state.stamp_ns
+        new = since != 0
+        if since is not None and since < 0:  # robot time began again
+            self._applied_until_ns = None
+        elif since and since < 1.5 * self._spec.dt_ns:
             behind = self._applied_until_ns is None or self._applied_until_ns < self._state.stamp_ns
             if behind and self._settings.current.mode != "observe":
                 return
@@ -190,16 +209,19 @@ class Planner(ManagedNode):
             self._record(self._pairing.state(state))
             if self._steps.accept(state.stamp_ns) == "restart":
                 self._agent.forget()
-        if (
-            new
-            and self._in_step
-            and not self._in_step.ready(
-                self._recorder.sent, max([self._agent.model_version, *self._refused]), lambda: self._retry(state)
-            )
-        ):
+        if new and self._in_step and not self._learner_done(state):
             return
         self._waiting = None
         self._tick(state, time.monotonic_ns())
+
+    def _learner_done(self, state: RobotState) -> bool:
+        """Takes a model over when the learner has named it, and not already when it comes: the same step every time."""
+        if self._known_version() < self._in_step.version:
+            self._take_models()
+        return self._in_step.ready(self._recorder.sent, self._known_version(), lambda: self._retry(state))
+
+    def _known_version(self) -> int:
+        return max([self._agent.model_version, *self._refused])
 
     def _retry(self, state: RobotState) -> None:
         if self.active and self._waiting is state:
@@ -214,15 +236,30 @@ class Planner(ManagedNode):
         wanted = self._wanted()
         plan = self._agent.act(state, wanted)
         if isinstance(plan, NoPlan):
-            self._no_plans += 1
-            self.get_logger().error(f"no plan: {plan.reason}", throttle_duration_sec=1.0)
+            self._without_plan(plan.reason)
             return
         self._plans.publish(convert.plan_message(plan, self._spec))
         took_ms = (time.monotonic_ns() - received_ns) / 1e6
         self._plan_ms.append(took_ms)
         self._late += took_ms > self._spec.dt * 1e3
         self._recorder.note(state.stamp_ns, wanted, self._agent.phase(state.stamp_ns), plan.exploring)
-        self._take_model()
+        self._no_plans_in_a_row = 0
+        if self._in_step is None:
+            self._take_models()
+
+    def _without_plan(self, reason: str) -> None:
+        """The guard goes to stance by itself; a model that has brought it there is not flown again."""
+        self._no_plans += 1
+        self._no_plans_in_a_row += 1
+        self.get_logger().error(f"no plan: {reason}", throttle_duration_sec=1.0)
+        if self._no_plans_in_a_row >= ROLL_BACK_AFTER and self._flown_before is not None:
+            version = self._agent.model_version
+            self._refused[version] = reason
+            self._fly(*self._flown_before)
+            self._flown_before = None
+            self._tell_model(f"back from model {version} to {self._agent.model_version}: {reason}")
+        elif self._in_step is None:
+            self._take_models()
 
     def _wanted(self) -> np.ndarray:
         if self._agent.task.command_size == 0:
@@ -248,21 +285,26 @@ class Planner(ManagedNode):
 
     # Models
 
-    def _take_model(self) -> None:
-        """Takes over what has been loaded meanwhile; in lockstep, waits for it."""
-        if self._loading is None or not (self._loading.done() or self._settings.current.lockstep):
-            return
-        loading, self._loading = self._loading, None
-        try:
-            model, card = loading.result()
-        except ModelRefused as refusal:
-            self._tell_model(f"refused a model: {refusal}")
-            return
-        if card.version in self._refused or card.version == self._agent.model_version:
-            return
-        self._agent.set_model(model, card.version)
+    def _take_models(self) -> None:
+        """Takes over what has been loaded meanwhile, in the order in which it came; in lockstep, waits for it."""
+        while self._loading and (self._loading[0].done() or self._settings.current.lockstep):
+            try:
+                model, card = self._loading.popleft().result()
+            except ModelRefused as refusal:
+                if refusal.version is not None and refusal.version != self._agent.model_version:
+                    self._refused[refusal.version] = str(refusal)
+                self._tell_model(f"refused a model: {refusal}")
+                continue
+            if card.version not in self._refused and card.version != self._agent.model_version:
+                self._flown_before = self._flown
+                self._fly(model, card.version)
+                self._tell_model("")
+
+    def _fly(self, model, version: int) -> None:
+        self._agent.set_model(model, version)
+        self._flown = (model, version)
         self._swaps += 1
-        self._tell_model("")
+        self._no_plans_in_a_row = 0
 
     def _tell_model(self, trouble: str) -> None:
         if trouble:
@@ -316,6 +358,11 @@ class Planner(ManagedNode):
         level, text = (convert.OK, self._agent.mode) if self._state else (convert.WARN, "no complete state yet")
         status = convert.status(self.get_fully_qualified_name(), text, values, level)
         self._diagnostics.publish(convert.diagnostics_message(self.get_clock().now().nanoseconds, [status]))
+
+
+def _check_mode(now: PlannerConfig, new: PlannerConfig) -> None:
+    if now.mode != new.mode and "observe" in (now.mode, new.mode):
+        raise ConfigError("mode observe is chosen at the start, since no guard runs beside it")
 
 
 def main() -> int:

@@ -1,6 +1,8 @@
 """Every topic and service of the project: one table. Nodes create theirs through it; the documentation prints it.
 
-Names are relative: a namespace puts several robots in one graph.
+Names are relative: a namespace puts several robots in one graph. docs/topics.md is what this file prints:
+
+    python -m mbrl_ros.nodes.topics > docs/topics.md
 """
 
 from __future__ import annotations
@@ -82,12 +84,12 @@ COMMANDS = Topic(
 )  # fmt: skip
 ROBOT_MODE = Topic("robot_mode", String, "latched", "guard", "robot", "position, damp or off")
 APPLIED = Topic(
-    "applied", JointState, "reliable 50", "guard", "planner, judges",
+    "applied", JointState, "reliable 50", "guard", "planner, judges; in lockstep the bridge",
     "what was sent; frame_id carries plan sequence, model version, action (follow, clip, hold, sit, damp), mode",
 )  # fmt: skip
 EVENTS = Topic(
     "events", DiagnosticStatus, "latched 100", "bridge, guard", "all",
-    "reset, fall, estop, release, mode, with robot time",
+    "reset, fall, damp, pause, resume, error of the robot; estop, release, mode, fall of the guard; with robot time",
 )  # fmt: skip
 TRANSITION = Topic(
     "transition", Float64MultiArray, "reliable, transient local 3000", "planner", "learner",
@@ -180,13 +182,29 @@ def markdown_table() -> str:
     """The tables of topics and services for the documentation."""
     lines = ["| topic | type | QoS | from -> to | note |", "|---|---|---|---|---|"]
     lines += [
-        f"| {t.name} | {_type_name(t.type)} | {t.qos} | {t.publishers} -> {t.subscribers} | {t.note} |" for t in TOPICS
+        f"| `{t.name}` | {_type_name(t.type)} | {t.qos} | {t.publishers} -> {t.subscribers} | {t.note} |"
+        for t in TOPICS
     ]
     lines += ["", "| service | type | of | note |", "|---|---|---|---|"]
-    lines += [f"| {s.name} | {_type_name(s.type)} | {s.server} | {s.note} |" for s in SERVICES]
+    lines += [f"| `{s.name}` | {_type_name(s.type)} | {s.server} | {s.note} |" for s in SERVICES]
     return "\n".join(lines) + "\n"
+
+
+def document() -> str:
+    """docs/topics.md, whole."""
+    return f"""# Topics and services
+
+Printed from mbrl_ros/nodes/topics.py by `python -m mbrl_ros.nodes.topics > docs/topics.md`; change it there. "robot" is
+the bridge or a driver of real hardware. All names but `/clock` are relative, so a namespace puts several robots in one
+graph. Latched topics keep their last messages for whoever comes later.
+
+{markdown_table()}"""
 
 
 def _type_name(interface: type) -> str:
     package, kind, _ = interface.__module__.split(".", 2)
     return f"{package}/{kind}/{interface.__name__}"
+
+
+if __name__ == "__main__":
+    print(document(), end="")

@@ -7,9 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from mbrl_ros.robots.spec import Leg, Legs, RobotSpec
+from mbrl_ros.robots.spec import GRAVITY, Leg, Legs, RobotSpec
 
-GRAVITY = 9.81
 CONTACT_LIFT = 0.02  # m: a foot lifted by this much carries nothing
 
 

@@ -13,6 +13,7 @@ from mbrl_ros.config import ConfigError, build, read_yaml
 from mbrl_ros.paths import named, share
 from mbrl_ros.types import NS
 
+GRAVITY = 9.81  # m/s^2
 INTERFACES = ("position", "velocity", "effort")
 STATE_TOPICS = ("joint_states", "imu/data", "odom")
 
@@ -60,6 +61,12 @@ class Gait:
     lift_range: float  # m, the highest a plan may ask for
     stride: tuple[float, float, float]  # m/s, m/s, rad/s of one unit of decision
     residual: tuple[float, float, float]  # m, foot displacement of one unit of decision
+
+    def __post_init__(self):
+        if not self.period > 0:
+            raise ValueError(f"period {self.period} s must be above 0")
+        if not 0 < self.duty < 1:
+            raise ValueError(f"duty {self.duty} must lie between 0 and 1: a foot both stands and swings")
 
 
 @dataclass(frozen=True)
@@ -155,10 +162,32 @@ class RobotSpec:
 
     @cached_property
     def stance(self) -> np.ndarray:
-        """(A,) the target of rest: the stance, or zero effort or velocity."""
+        """(A,) the target of rest: what holds the stance's posture under its load, or zero effort or velocity."""
         if self.interface != "position":
             return np.zeros(len(self.actuated))
+        held = self.posture + self._stance_torque / np.array([j.kp for j in self.actuated])
+        return np.clip(held, *self.target_limits)
+
+    @cached_property
+    def posture(self) -> np.ndarray:
+        """(A,) where the actuated joints are in stance. A servo that carries weight must be told a little more."""
         return np.array([j.stance for j in self.actuated])
+
+    @cached_property
+    def _stance_torque(self) -> np.ndarray:
+        """(A,) Nm that the joints hold in stance, each foot carrying its share of the weight; zero without legs."""
+        torque = dict.fromkeys(self.actuated_names, 0.0)
+        if self.legs is not None and self.base is not None:
+            force = self.base.mass * GRAVITY / len(self.legs.each)
+            angle = {j.name: j.stance for j in self.joints}
+            for leg in self.legs.each:
+                hip, thigh, calf = leg.joints
+                knee_x = -self.legs.thigh * np.sin(angle[thigh])
+                foot_x = knee_x - self.legs.calf * np.sin(angle[thigh] + angle[calf])
+                torque[hip] = -force * leg.side * self.legs.hip_offset
+                torque[thigh] = force * foot_x
+                torque[calf] = force * (foot_x - knee_x)
+        return np.array(list(torque.values()))
 
     @cached_property
     def sit(self) -> np.ndarray:

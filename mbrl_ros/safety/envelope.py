@@ -29,6 +29,7 @@ class Envelope:
     actuated: np.ndarray  # (A,) indices
     position_interface: bool
     stance: np.ndarray  # (A,)
+    posture: np.ndarray  # (A,) where the joints are in stance
     low: np.ndarray  # (A,)
     high: np.ndarray  # (A,)
     step: np.ndarray | None  # (A,) the most a target may change within dt; none where it may jump
@@ -45,6 +46,7 @@ def envelope(spec: RobotSpec) -> Envelope:
         actuated=spec.actuated_indices,
         position_interface=spec.interface == "position",
         stance=spec.stance,
+        posture=spec.posture,
         low=low,
         high=high,
         step=spec.target_step_limit if np.isfinite(spec.target_step_limit).any() else None,
@@ -109,7 +111,7 @@ def not_standing(limits: Envelope, state: RobotState) -> str | None:
     """Why the robot cannot simply be told to hold its stance. Other interfaces rest at zero, from anywhere."""
     if not limits.position_interface:
         return None
-    away = float(np.abs(state.joint_position[limits.actuated] - limits.stance).max())
+    away = float(np.abs(state.joint_position[limits.actuated] - limits.posture).max())
     if away > STANDING_TOLERANCE:
         return f"posture: {away:.2f} rad from stance"
     return low(limits, state) or unrest(limits, state)

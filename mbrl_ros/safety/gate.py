@@ -114,14 +114,17 @@ def decide(memory: GateMemory, robot_ns: int, steady_ns: int) -> tuple[GateMemor
     held = book.holding(memory.plans, lookup_ns)
     fresh = state_age <= rules.max_age_ns and now - memory.plans.received_ns <= rules.max_age_ns
     signs = rungs.Signs(
-        followable=held is not None and fresh,
+        followable=held is not None and fresh and not memory.plans.owed,
         planned=memory.planned,
         state_lost_ns=state_age - rules.max_age_ns,
         tilted=limits.tilted(rules.limits, memory.state),
         low=limits.low(rules.limits, memory.state),
     )
     rung = rungs.next_rung(rules.ladder, memory.rung, signs, now, memory.target)
-    memory = memory if rung is memory.rung else entered(memory, rung)
+    if rung is not memory.rung:
+        if memory.rung.stage is Stage.FOLLOW and not fresh:
+            memory = replace(memory, plans=book.lost(memory.plans))
+        memory = entered(memory, rung)
 
     step_ns = _step_begin(memory, robot_ns)
     step_target = memory.target if step_ns != memory.step_ns else memory.step_target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from mbrl_ros.types import Plan
 FURTHEST_AHEAD_STEPS = 10
 
 KEPT = 16
+
+# Once plans were lost, so many must come in time before they are followed again: a planner that is only just too slow
+# would else be followed and lost many times a second.
+OWED_AFTER_LOSS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +28,7 @@ class PlanBook:
     silence_ns: int  # without plans for this long, the planner has gone
     plans: tuple[Plan, ...] = ()
     received_ns: int = 0  # when the newest came
+    owed: int = 0  # plans in a row, each in time, that are still to come before any is followed
 
 
 def fault(book: PlanBook, plan: Plan, state_ns: int, now_ns: int) -> str | None:
@@ -61,7 +66,14 @@ def added(book: PlanBook, plan: Plan, state_ns: int, now_ns: int) -> PlanBook:
         if _point(kept[-1], state_ns, book.dt_ns) is not None:
             break
         kept.append(older)
-    return PlanBook(book.dt_ns, book.actuated, book.silence_ns, tuple(kept), now_ns)
+    in_time = now_ns - book.received_ns <= book.silence_ns
+    owed = max(0, (book.owed if in_time or not book.owed else OWED_AFTER_LOSS) - 1)
+    return replace(book, plans=tuple(kept), received_ns=now_ns, owed=owed)
+
+
+def lost(book: PlanBook) -> PlanBook:
+    """Plans stopped, or came too late, while they were followed."""
+    return replace(book, owed=OWED_AFTER_LOSS)
 
 
 def emptied(book: PlanBook) -> PlanBook:

@@ -64,7 +64,10 @@ class Processes:
         command = [sys.executable, "-m", f"mbrl_ros.nodes.{module}"]
         if parameters:
             command += ["--ros-args", *(word for parameter in parameters for word in ("-p", parameter))]
-        log = self._folder / f"{module}_{len(self._started)}.log"
+        return self.run(module, command, environment)
+
+    def run(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen:
+        log = self._folder / f"{name}_{len(self._started)}.log"
         with log.open("w") as output:
             process = subprocess.Popen(
                 command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | (environment or {})
@@ -84,23 +87,27 @@ class Processes:
                 process.kill()
                 process.wait()
 
+    def show(self) -> None:
+        """What they printed; pytest shows it where a test failed."""
+        for log in sorted(self._folder.glob("*.log")):
+            print(f"--- {log.name}\n{log.read_text()}")
+
 
 @pytest.fixture
 def processes(tmp_path):
     processes = Processes(tmp_path)
     yield processes
     processes.end()
-    for log in sorted(tmp_path.glob("*.log")):
-        print(f"--- {log.name}\n{log.read_text()}")  # pytest shows it where the test failed
+    processes.show()
 
 
 class Probe:
     """A node of the test: it publishes, collects what it hears, and spins until something holds."""
 
-    def __init__(self):
+    def __init__(self, namespace: str = ""):
         self.context = rclpy.Context()
         rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = rclpy.create_node("probe", context=self.context)
+        self.node = rclpy.create_node("probe", context=self.context, namespace=namespace)
         self.executor = SteadyExecutor(context=self.context)
         self.executor.add_node(self.node)
 

@@ -180,6 +180,13 @@ def test_no_joint_of_any_robot_is_named_in_python():
     assert not named
 
 
+def test_the_tree_in_the_documentation_lists_every_module_and_no_other():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    listed = re.findall(r"^(?:L\d  |    )([\w/]+\.py) ", text, re.MULTILINE)
+    there = [str(m.path.relative_to(ROOT / PACKAGE)) for m in MODULES.values() if m.path.name != "__init__.py"]
+    assert sorted(listed) == sorted(there), "docs/architecture.md has one line a module"
+
+
 def test_the_reader_of_imports_sees_what_it_should():
     """Were it blind, every rule above would hold."""
     assert "types" in MODULES["robots.spec"].neighbours

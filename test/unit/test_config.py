@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import yaml
 
+from mbrl_ros import settings
 from mbrl_ros.config import ConfigError, build, leaves, read_yaml, setting
 from mbrl_ros.paths import named, share
 from mbrl_ros.robots.spec import load_robot
@@ -254,3 +257,35 @@ def test_an_override_from_the_command_line_reads_numbers_as_a_file_does():
 def test_an_override_that_is_none_is_refused_and_repeated_to_its_author(text):
     with pytest.raises(ConfigError, match=r"^--set"):
         with_settings(parse_run({}, "my.yaml", "my"), [text])
+
+
+def test_the_printed_document_of_settings_is_current():
+    printed = (Path(__file__).parents[2] / "docs" / "parameters.md").read_text()
+    assert printed == settings.document(), "run: python -m mbrl_ros.settings > docs/parameters.md"
+
+
+@pytest.mark.parametrize("node", SECTIONS)
+def test_the_document_lists_every_setting_with_its_description(node):
+    document = settings.document()
+    for leaf in leaves(SECTIONS[node]()):
+        assert f"| `{leaf.name}` | " in document
+        assert f" | {leaf.doc} |" in document
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"duty": 0.0}, "duty 0.0 must lie between 0 and 1"),
+        ({"duty": 1.0}, "duty 1.0 must lie between 0 and 1"),
+        ({"duty": -0.2}, "duty -0.2 must lie between 0 and 1"),
+        ({"period": 0.0}, "period 0.0 s must be above 0"),
+        ({"period": -0.4}, "period -0.4 s must be above 0"),
+    ],
+)
+def test_a_gait_in_which_no_foot_stands_or_none_swings_is_refused(tmp_path, changes, complaint):
+    robot = read_yaml(named("config/robots", "go1_like", ".yaml"))
+    robot["legs"]["gait"] |= changes
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(robot))
+    with pytest.raises(ConfigError, match=rf"^mine\.yaml\.legs\.gait: .*{re.escape(complaint)}"):
+        load_robot(str(path))

@@ -45,12 +45,27 @@ def test_lost_plans_hold_stance_for_ten_seconds_then_sit_then_damp():
 def test_fresh_plans_are_followed_again_from_stance_with_a_fade_in():
     driver = Driver(GO1)
     driver.run(0, 2100, AWAY)
-    driver.run(2120, 4100)
-    driver.run(4120, 4140, AWAY)
+    driver.run(2120, 4080)
+    driver.run(4100, 4140, AWAY)
     command = driver.run(4160, 5140, AWAY)
     assert command.action == Action.HOLD and command.plan_sequence >= 0
     np.testing.assert_allclose(command.target, (STANCE + AWAY) / 2)
     assert driver.run(5160, 6160, AWAY).action == Action.FOLLOW
+
+
+def test_lost_plans_are_followed_again_once_three_in_a_row_have_come_in_time():
+    driver = Driver().following(AWAY)
+    lost_plans(driver, 480)
+    assert [driver.step(ms, AWAY).action for ms in (500, 520)] == [Action.HOLD, Action.HOLD]
+    assert driver.step(540, AWAY).action == Action.FOLLOW
+
+
+def test_a_planner_that_is_just_too_slow_is_lost_once():
+    driver = Driver().following(AWAY)
+    for late in range(200, 1200, 100):
+        driver.run(late - 80, late - 20)
+        driver.step(late, AWAY)
+    assert driver.told == ["mode"] * 3  # stance, follow, stance
 
 
 def test_fresh_plans_are_not_followed_from_sit_or_damp_without_stand_up():

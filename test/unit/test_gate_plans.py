@@ -150,8 +150,8 @@ def test_a_restarted_planner_whose_first_plans_were_lost_is_followed():
     driver.run(0, 1000, near(0.1))
     driver.run(1020, 1200)
     driver.sequence = 3
-    driver.step(1220, near(0.2))
-    assert driver.step(1240, near(0.2)).plan_sequence == 3
+    driver.run(1220, 1260, near(0.2))
+    assert driver.step(1280, near(0.2)).plan_sequence == 5
     assert driver.memory.counts == {}
 
 

@@ -1,5 +1,7 @@
 """The table of topics and services."""
 
+from pathlib import Path
+
 from mbrl_ros.nodes import topics
 from mbrl_ros.robots.spec import load_robot
 
@@ -21,9 +23,9 @@ def test_every_quality_of_service_is_known():
 def test_documentation_lists_every_topic_and_service_with_its_type():
     table = topics.markdown_table()
     for entry in (*topics.TOPICS, *topics.SERVICES):
-        assert f"| {entry.name} | " in table
-    assert "| joint_states | sensor_msgs/msg/JointState | sensor data |" in table
-    assert "| set_pause | std_srvs/srv/SetBool | bridge |" in table
+        assert f"| `{entry.name}` | " in table
+    assert "| `joint_states` | sensor_msgs/msg/JointState | sensor data |" in table
+    assert "| `set_pause` | std_srvs/srv/SetBool | bridge |" in table
 
 
 def test_command_topic_comes_from_the_robot_file():
@@ -33,3 +35,8 @@ def test_command_topic_comes_from_the_robot_file():
 def test_every_topic_defined_is_in_the_table():
     defined = {entry for entry in vars(topics).values() if isinstance(entry, topics.Topic)}
     assert defined == set(topics.TOPICS)
+
+
+def test_the_printed_document_is_current():
+    printed = (Path(__file__).parents[2] / "docs" / "topics.md").read_text()
+    assert printed == topics.document(), "run: python -m mbrl_ros.nodes.topics > docs/topics.md"
