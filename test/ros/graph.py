@@ -25,7 +25,7 @@ class Graph:
         self.run = configured(load_run(run), options)
         self.spec = load_robot(self.run.planner.robot)
         parameters = write_parameters(self.run, folder / "parameters.yaml")
-        self._described = {p.name: p for p in processes_of(self.run, options, parameters)}
+        self.described = {p.name: p for p in processes_of(self.run, options, parameters)}
         self._processes = Processes(folder)
         self.running: dict[str, subprocess.Popen] = {}
         self.probe = Probe(namespace)
@@ -39,8 +39,8 @@ class Graph:
         self._diagnostics = self.probe.collect(topics.DIAGNOSTICS)
 
     def start(self, *names: str) -> None:
-        for name in names or self._described:
-            process = self._described[name]
+        for name in names or self.described:
+            process = self.described[name]
             self.running[name] = self._processes.run(name, process.command, dict(process.environment))
 
     def kill(self, name: str) -> None:

@@ -11,38 +11,16 @@ from lifecycle_msgs.srv import ChangeState
 from planner_alone import SAYS_NOTHING, PlannerAlone
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
+from robot_stub import RobotStub
+from weights import exploding, not_finite, numbered, shipped, untrained
 
-from mbrl_ros.control.agent import Agent
-from mbrl_ros.dynamics.ensemble import new_ensemble
-from mbrl_ros.dynamics.storage import Card, from_bytes, to_bytes
 from mbrl_ros.nodes import convert, topics
-from mbrl_ros.paths import model_file
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import EnsembleConfig
-from mbrl_ros.types import NS, Event
+from mbrl_ros.types import Event
 
 ROBOT = load_robot("go1_like")
 LAYOUT = FeatureLayout(ROBOT)
-
-
-def shipped():
-    return from_bytes(model_file("pretrained", "quadruped_mpc").read_bytes(), LAYOUT)
-
-
-def version(number, change=lambda model: None):
-    """The shipped model as bytes, under another number, its tensors changed in place."""
-    model, card = shipped()
-    change(model)
-    return to_bytes(model, Card(**{**vars(card), "version": number}))
-
-
-def exploding(model):
-    model.weights[-1].mul_(1e30)
-
-
-def not_finite(model):
-    model.weights[0][0, 0, 0] = float("nan")
 
 
 @pytest.fixture
@@ -84,7 +62,7 @@ def test_swap_keeps_the_warm_start_and_is_told(alone):
     first = shipped()[1].version
     plain = through.steps(12)
     before = swapped.steps(5)
-    swapped.model_to.publish(convert.bytes_message(version(first + 1)))
+    swapped.model_to.publish(convert.bytes_message(numbered(first + 1)))
     swapped.probe.spin(SAYS_NOTHING)
     after = swapped.steps(7)
     for a, b in zip(plain, before + after, strict=True):
@@ -103,24 +81,18 @@ class Bomb:
         return open, (str(self._path), "w")
 
 
-def other_robots_model():
-    spec = load_robot("cartpole")
-    layout, config = FeatureLayout(spec), EnsembleConfig()
-    return to_bytes(new_ensemble(config, layout, 0), Card("cartpole", spec.layout_hash, 1, 1.0, 0.1, 0.9))
-
-
 def test_bytes_that_are_no_model_of_this_robot_are_refused_by_name_and_the_planner_flies_on(alone, tmp_path):
     planner = alone()
     first = shipped()[1].version
     planner.steps(2)
-    good, spark = version(first + 1), tmp_path / "unpickled"
+    good, spark = numbered(first + 1), tmp_path / "unpickled"
     bad = {
         "not a model file": np.random.default_rng(0).bytes(1000),
         "too few": b"",
         "damaged": good[:-1000],
         "not a model file:": pickle.dumps(Bomb(spark)),
-        "model of robot 'cartpole'": other_robots_model(),
-        "weight.0 that are not finite": version(first + 2, not_finite),
+        "model of robot 'cartpole'": untrained(load_robot("cartpole"), 1),
+        "weight.0 that are not finite": numbered(first + 2, not_finite),
     }
     for reason, content in bad.items():
         planner.offer(content)
@@ -129,10 +101,10 @@ def test_bytes_that_are_no_model_of_this_robot_are_refused_by_name_and_the_plann
     assert not spark.exists()
     refused = convert.values_of(planner.graph.model_status[-1])
     assert "not finite" in refused[f"refused {first + 2}"] and "refused 1" not in refused
-    planner.model_to.publish(convert.bytes_message(version(first + 2)))  # the number was refused once and for all
+    planner.model_to.publish(convert.bytes_message(numbered(first + 2)))  # the number was refused once and for all
     planner.probe.spin(SAYS_NOTHING)
     assert planner.steps(2)[-1].model == first
-    planner.offer(version(first + 3))
+    planner.offer(numbered(first + 3))
     assert planner.step().model == first + 3
 
 
@@ -140,7 +112,7 @@ def test_model_whose_scores_are_never_finite_is_given_up_for_the_one_before(alon
     planner = alone()
     first = shipped()[1].version
     planner.steps(2)
-    planner.offer(version(first + 1, exploding))
+    planner.offer(numbered(first + 1, exploding))
     assert planner.says() == f"flying model {first + 1}"
     assert planner.step().model == first, "robot time stands until there is a plan again"
     assert f"back from model {first + 1} to {first}" in planner.says()
@@ -151,7 +123,7 @@ def test_model_whose_scores_are_never_finite_is_given_up_for_the_one_before(alon
 def test_robot_whose_only_model_explodes_stands(tmp_path, domain):
     folder = tmp_path / "model"
     folder.mkdir()
-    (folder / "model.safetensors").write_bytes(version(1, exploding))
+    (folder / "model.safetensors").write_bytes(numbered(1, exploding))
     graph = Graph("quadruped_mpc", tmp_path / "run", model=str(folder), learner=False)
     try:
         graph.start()
@@ -238,7 +210,7 @@ def shuffled_with_a_stranger(joints, imu, odom):
 
 
 def test_joints_are_known_by_name_in_any_order_among_others(alone):
-    planner = alone(learner=True, settings=())if False else alone()
+    planner = alone()
     for _ in range(4):
         planner.step(shuffled_with_a_stranger)
     planner.probe.until(lambda: planner.graph.transitions, "a transition")
@@ -277,8 +249,27 @@ def test_mode_at_the_start_and_changed_while_running(alone):
 
 
 def test_observing_planner_pairs_states_with_the_commands_of_others_and_plans_nothing(tmp_path, domain):
-    planner = PlannerAlone.__new__(PlannerAlone)
-    raise NotImplementedError
+    graph = Graph("quadruped_mpc", tmp_path, mode="observe")
+    try:
+        robot, commands = RobotStub(graph.probe, ROBOT), graph.probe.publisher(topics.commands(ROBOT))
+        target = ROBOT.stance + 0.1
+        graph.start("planner", "learner")
+        graph.probe.until_connected(commands)
+
+        def driven():
+            robot.sample()
+            commands.publish(convert.command_message(target, ROBOT))
+            return len(graph.transitions) > 30
+
+        graph.until(driven, "transitions")
+        assert [t.sequence for t in graph.transitions] == list(range(len(graph.transitions)))
+        for transition in graph.transitions[2:]:
+            np.testing.assert_allclose(transition.action, target)
+            np.testing.assert_allclose(transition.state, LAYOUT.encode(robot.standing()), atol=1e-6)
+        graph.until(lambda: driven() and int(graph.diagnostics("learner").get("received", 0)) > 30, "the learner")
+        assert not graph.plans and "guard" not in graph.described
+    finally:
+        graph.close()
 
 
 def test_planner_that_is_not_active_plans_nothing_and_a_new_start_counts_anew(alone):
