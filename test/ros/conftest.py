@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import rclpy
 from rclpy.signals import SignalHandlerOptions
+from up_run import Run
 
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.spin import SteadyExecutor
@@ -152,3 +153,18 @@ def probe(domain):
     probe = Probe()
     yield probe
     probe.close()
+
+
+@pytest.fixture
+def up(tmp_path):
+    runs = []
+
+    def start(*arguments):
+        runs.append(Run(tmp_path, *arguments))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()

@@ -34,7 +34,7 @@ class Graph:
         self.transitions = self.probe.collect(topics.TRANSITION, convert.transition_of)
         self.applied = self.probe.collect(topics.APPLIED, lambda message: convert.applied_of(message, self.spec))
         self.plans = self.probe.collect(topics.PLAN, lambda message: convert.plan_of(message, self.spec))
-        self.events = self.probe.collect(topics.EVENTS, convert.event_of)
+        self.events = self.probe.collect(topics.EVENTS)
         self.model_status = self.probe.collect(topics.MODEL_STATUS)
         self._diagnostics = self.probe.collect(topics.DIAGNOSTICS)
 
