@@ -56,7 +56,9 @@ class MppiConfig:
     samples: int = setting(400, "rollouts in all, shared among the members", low=10, high=20000, live=True)
     horizon: int = setting(20, "steps planned ahead", low=2, high=200, live=True)
     iterations: int = setting(1, "refinements of one plan", low=1, high=20)
-    temperature: float = setting(0.05, "in standard deviations of the returns", low=0.001, high=100.0, live=True)
+    temperature: float = setting(
+        0.02, "times the distance from the best return to the median", low=0.001, high=100.0, live=True
+    )
     knot_steps: int = setting(5, "noise is linear between knots this many steps apart", low=1, high=200)
     noise: float = setting(1.0, "times the action map's own noise scale", low=0.0, high=10.0, live=True)
     tail: float = setting(
@@ -78,7 +80,7 @@ class ExploreConfig:
 
     noise: float = setting(0.7, "times the action map's own exploration scale", low=0.0)
     knot_steps: int = setting(12, "steps between knots of the random motion", low=1)
-    while_learning: float = setting(0.1, "noise added to plans while the learner runs", low=0.0, high=1.0, live=True)
+    while_learning: float = setting(0.05, "noise added to plans while the learner runs", low=0.0, high=1.0, live=True)
 
 
 @dataclass(frozen=True)

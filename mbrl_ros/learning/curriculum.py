@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 HOLD = 2.0  # s
-LOW = np.array([-0.5, -0.3, -0.8])  # m/s, m/s, rad/s
-HIGH = np.array([1.0, 0.3, 0.8])
+LOW = np.array([-0.4, -0.25, -0.7])  # m/s, m/s, rad/s
+HIGH = np.array([0.85, 0.25, 0.7])
 START = 0.4  # share of the range that is practised first
-RAMP = 15.0  # s from there to the whole range
+RAMP = 20.0  # s from there to the whole range
 REST = 0.1  # share of commands that are zero
 
 

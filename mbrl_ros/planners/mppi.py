@@ -27,10 +27,11 @@ def plan(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generato
         non_finite += bad
         if bad == len(returns):
             return NoPlan("no candidate has a finite score")
-        best = returns[finite].max() if bad else returns.max()
-        spread = (returns[finite] if bad else returns).std(correction=0)
         if bad:
             returns = returns.masked_fill(~finite, -torch.inf)
+        best = returns.max()
+        # From the best to the median: one exploding candidate would inflate a standard deviation and flatten all weights.
+        spread = best - returns[finite].median()
         weights = torch.softmax((returns - best) / (config.temperature * spread + 1e-6), 0)
         mean = torch.tensordot(weights, candidates, 1)
     return PlanResult(
