@@ -30,7 +30,7 @@ def plan(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generato
         if bad:
             returns = returns.masked_fill(~finite, -torch.inf)
         best = returns.max()
-        # From the best to the median: one exploding candidate would inflate a standard deviation and flatten all weights.
+        # To the median: one exploding candidate would inflate a standard deviation and flatten all weights.
         spread = best - returns[finite].median()
         weights = torch.softmax((returns - best) / (config.temperature * spread + 1e-6), 0)
         mean = torch.tensordot(weights, candidates, 1)

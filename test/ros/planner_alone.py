@@ -28,7 +28,6 @@ class PlannerAlone:
         self.model_to = self.probe.publisher(topics.MODEL)
         self.cmd_vel_to = self.probe.publisher(topics.CMD_VEL)
         self.graph.start("planner")
-        self.probe.until_connected(*self._state_to, self._applied_to, self.model_to, self.cmd_vel_to)
 
     def state(self) -> RobotState:
         base = BaseState(np.array([0.0, 0.0, 0.285]), np.array([1.0, 0.0, 0.0, 0.0]), np.zeros(3), np.zeros(3))
@@ -51,6 +50,7 @@ class PlannerAlone:
 
     def step(self, spoil=lambda joints, imu, odom: None):
         """One step of robot time: state, plan, applied. Returns the plan."""
+        self.probe.until_connected(*self._state_to, self._applied_to, self.model_to, self.cmd_vel_to)
         self.now_ns += self.spec.dt_ns
         plans = self.graph.plans
 

@@ -16,12 +16,12 @@ STANCE = QUICK.stance
 def test_a_target_beyond_the_joint_limit_is_clipped_and_says_so():
     driver = Driver()
     beyond = STANCE.copy()
-    beyond[0] = 1.2  # hip limit 0.863, from 0 at most 0.8 a step
+    beyond[0] = 1.2  # hip limit 0.863, at most 0.8 a step
     driver.step(0, STANCE)
     driver.step(20, beyond)
     command = driver.step(40, beyond)
     assert command.action == Action.CLIP and driver.decision.clipped
-    assert command.target[0] == pytest.approx(0.8)
+    assert command.target[0] == pytest.approx(STANCE[0] + 0.8)
     assert driver.step(60, beyond).target[0] == pytest.approx(0.863)
     np.testing.assert_array_equal(command.target[1:], STANCE[1:])
 
@@ -29,7 +29,7 @@ def test_a_target_beyond_the_joint_limit_is_clipped_and_says_so():
 def test_rate_is_limited_from_step_to_step_however_often_commands_are_sent():
     driver = Driver()
     thigh = STANCE.copy()
-    thigh[1] = 4.4  # from 0.85, 0.8 a step
+    thigh[1] = 4.4  # from 0.9, 0.8 a step
     driver.step(0, thigh)
     reached = []
     for ms in range(20, 100, 10):
@@ -37,7 +37,7 @@ def test_rate_is_limited_from_step_to_step_however_often_commands_are_sent():
         if ms % 20 == 0:
             driver.give(plan(ms, ms, thigh))
         reached.append(driver.decide(ms).target[1])
-    np.testing.assert_allclose(reached[::2], 0.85 + 0.8 * np.arange(1, 5))
+    np.testing.assert_allclose(reached[::2], 0.9 + 0.8 * np.arange(1, 5))
     np.testing.assert_allclose(np.repeat(reached[::2], 2), reached)
 
 
@@ -48,11 +48,11 @@ def test_a_late_plan_in_mid_step_may_not_exceed_the_limit_of_that_step():
     wild = STANCE.copy()
     wild[1] = 4.0
     driver.give(plan(100, 100, wild, first_ms=0), at_ms=112)
-    assert driver.decide(112).target[1] == pytest.approx(0.85 + 0.8)
+    assert driver.decide(112).target[1] == pytest.approx(0.9 + 0.8)
     driver.state(120)
     driver.decide(120)
     driver.state(130)
-    assert driver.decide(130).target[1] == pytest.approx(0.85 + 1.6)
+    assert driver.decide(130).target[1] == pytest.approx(0.9 + 1.6)
 
 
 def test_float32_rounding_at_the_limit_is_no_clip():
