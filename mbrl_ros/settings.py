@@ -145,6 +145,7 @@ class LearnerConfig(Shared):
         1.05, "a candidate is promoted up to this ratio of the incumbent's held-out error", low=0.1
     )
     threads: int = setting(1, "torch threads", low=1, high=64)
+    duty: float = setting(0.6, "share of a core's time to train in at most; cores share caches", low=0.05, high=1.0)
     nice: int = setting(10, "priority of the learner's process; higher gives way more", low=0, high=19)
     ensemble: EnsembleConfig = section(EnsembleConfig)
     train: TrainConfig = section(TrainConfig)

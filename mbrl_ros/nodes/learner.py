@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +69,7 @@ class LearnerNode(ManagedNode):
     def activate(self) -> None:
         self._round: Iterator[float] | None = None
         self._losses: list[float] = []
+        self._resume_at = 0.0  # steady time before which nothing is trained
         self._error = float("nan")
         if self._content:
             self._models.publish(convert.bytes_message(self._content))
@@ -131,14 +133,24 @@ class LearnerNode(ManagedNode):
             if not self._learner.due():
                 return IDLE
             self._round, self._losses = self._learner.train(), []
+        began = time.monotonic()
+        if began < self._resume_at:
+            return self._resume_at - began
         loss = next(self._round, None)
         if loss is not None:
             self._losses.append(loss)
-            return 0.0
+            return self._rest(time.monotonic() - began)
         self._round = None
         if self._losses:
             self._offer(float(np.mean(self._losses[-20:])))
         return 0.0
+
+    def _rest(self, worked: float) -> float:
+        """Seconds to leave the machine to control after so many of training; in lockstep control waits anyway."""
+        config = self._settings.current
+        rest = 0.0 if config.lockstep else worked * (1 / config.duty - 1)
+        self._resume_at = time.monotonic() + rest
+        return rest
 
     def _offer(self, loss: float) -> None:
         verdict = self._learner.judge(loss)

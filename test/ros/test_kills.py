@@ -8,7 +8,7 @@ from graph import Graph
 
 from mbrl_ros.nodes import convert, topics
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.types import Action, RobotMode
+from mbrl_ros.types import NS, Action, RobotMode
 
 SPEC = load_robot("go1_like")
 LEARNS_SOON = ("--set", "learner.first_seconds=3", "--set", "learner.every_seconds=2", "--set", "learner.steps=40")
@@ -115,10 +115,15 @@ def test_bridge_without_its_guard_damps_by_itself_and_another_guard_waits_for_st
     graph = standing
     follows(graph)
     graph.kill("guard")
+    graph.probe.spin(0.1)
     last = graph.applied[-1].stamp_ns
-    graph.until(lambda: [event for event in graph.events if event.name == "damp"], "the bridge to damp")
-    (damping,) = [convert.event_of(event) for event in graph.events if event.name == "damp"]
-    assert 40e6 < damping.stamp_ns - last < 200e6
+
+    def damped_after():  # s; a busy machine may have made it damp before
+        events = [convert.event_of(event) for event in graph.events if event.name == "damp"]
+        return [(event.stamp_ns - last) / NS for event in events if event.stamp_ns > last]
+
+    graph.until(damped_after, "the bridge to damp")
+    assert 0.04 < damped_after()[0] < 0.2
     graph.start("guard")
     damps(graph)
     graph.probe.spin(1.0)

@@ -56,7 +56,7 @@ def test_planner_and_learner_killed_in_mid_run_come_back_and_it_goes_on(cartpole
     graph.kill("planner")
     graph.start("planner")
     graph.until(lambda: graph.transitions[-1].start_ns > first_start, "the new planner")
-    graph.until_steps(60)
+    graph.until_steps(30)
     anew = [t for t in graph.transitions if t.start_ns > first_start]
     assert [t.sequence for t in anew] == list(range(len(anew)))
     assert anew[-1].model >= 1, "the newest model was there for the new planner"
@@ -69,7 +69,7 @@ def test_planner_and_learner_killed_in_mid_run_come_back_and_it_goes_on(cartpole
     came_back = graph.said_anew("learner")
     assert int(came_back["version"]) >= int(learned["version"]) >= 2
     assert int(came_back["received"]) >= len(anew), "what this planner has sent comes again"
-    graph.until_steps(60)
+    graph.until_steps(30)
     assert newest_model(graph) > int(learned["version"])
 
 

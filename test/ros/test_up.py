@@ -45,18 +45,6 @@ def test_its_children_die_with_it_when_it_is_killed(up):
     assert not alive(started.values())
 
 
-def test_killed_planner_comes_back_and_the_exit_status_tells(up):
-    run = up(*STANDING)
-    run.until("guard follow")
-    os.kill(run.nodes()["planner"], signal.SIGKILL)
-    run.until("planner killed by SIGKILL, starts again")
-    deadline = time.monotonic() + PATIENCE
-    while "planner" not in run.nodes() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert "planner" in run.nodes()
-    assert run.end(signal.SIGINT)[0] == 1
-
-
 def test_killed_guard_stays_dead_and_a_person_is_told(up):
     run = up(*STANDING)
     run.until("guard follow")
