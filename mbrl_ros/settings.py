@@ -28,6 +28,7 @@ from mbrl_ros.paths import named
 
 MODES = ("stand", "explore", "observe", "mppi")
 TREATMENTS = ("tsinf", "expectation", "pessimism")
+TASK_NAMES = ("quadruped", "cartpole")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Shared:
     """What every node of a run knows."""
 
     robot: str = setting("go1_like", "robot file in config/robots, or a path to one")
-    task: str = setting("quadruped", "task that rewards and ends episodes")
+    task: str = setting("quadruped", "task that rewards and ends episodes", choices=TASK_NAMES)
     seed: int = setting(0, "seed of all random numbers", low=0)
     lockstep: bool = setting(False, "every step waits for every node; for tests")
 

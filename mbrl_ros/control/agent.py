@@ -125,6 +125,7 @@ class Agent:
             decisions = self._plan_decisions(estimate, promised, command, first_ns, elapsed)
             if isinstance(decisions, NoPlan):
                 self._step -= elapsed  # counted from the last plan again, as stamps are
+                self._warm = None  # whatever led here is not where to look next
                 return decisions
             exploring = self.config.learning and self.config.explore.while_learning > 0
         elif exploring:

@@ -10,13 +10,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from mbrl_ros.config import build
+from mbrl_ros.config import ConfigError, build
 from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, action_units, layer_sizes
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import EnsembleConfig
 
+MOST_VERSIONS = 2**31
 
-class ModelRefused(ValueError):
+
+class ModelRefused(ConfigError):
     """These bytes are no model of this robot; the message says why, `version` which of its models it is, if known."""
 
     def __init__(self, why: str, version: int | None = None):
@@ -52,7 +54,7 @@ def read_header(data: bytes) -> dict[str, str]:
             raise ValueError(f"{len(data)} bytes are too few")
         header = json.loads(data[8 : 8 + size])
         return dict(header["__metadata__"])
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelRefused(f"not a model file: {error}") from error
 
 
@@ -62,12 +64,14 @@ def from_bytes(data: bytes, layout: FeatureLayout) -> tuple[Ensemble, Card]:
     try:
         card = build(Card, json.loads(metadata["card"]), "card")
         config = build(EnsembleConfig, json.loads(metadata["ensemble"]), "ensemble")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelRefused(f"not a model file: its card is damaged: {error}") from error
+    if not 0 <= card.version < MOST_VERSIONS:
+        raise ModelRefused(f"not a model file: version {card.version}")
     if card.layout != layout.spec.layout_hash:
         raise ModelRefused(
             f"model of robot {card.robot!r} (layout {card.layout}) does not fit {layout.spec.name!r} "
-            f"(layout {layout.spec.layout_hash}): joints, features or dt differ; train one with `mbrl train`"
+            f"(layout {layout.spec.layout_hash}): joints, gains, features or dt differ; train one with `mbrl train`"
         )
     try:
         return _ensemble(load_tensors(data), config, layout), card

@@ -9,7 +9,6 @@ LOW = np.array([-0.4, -0.25, -0.7])  # m/s, m/s, rad/s
 HIGH = np.array([0.85, 0.25, 0.7])
 START = 0.4  # share of the range that is practised first
 RAMP = 20.0  # s from there to the whole range
-REST = 0.1  # share of commands that are zero
 
 
 class TrainingCommands:
@@ -24,5 +23,4 @@ class TrainingCommands:
             return np.zeros(0)
         generator = np.random.default_rng((self._seed, int(seconds / HOLD + 1e-6)))
         share = np.clip(START + (1 - START) * (seconds - self._first) / RAMP, START, 1.0)
-        resting = generator.random() < REST
-        return np.zeros(3) if resting else generator.uniform(LOW, HIGH) * share
+        return generator.uniform(LOW, HIGH) * share

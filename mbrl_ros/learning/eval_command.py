@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    judging.check(args)
     run = with_settings(load_run(args.run_name), args.settings)
     if args.perfect_state:
         run = run.with_setting("bridge.noise", False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 import numpy as np
 
-from mbrl_ros.control.report import SCHEMA
+from mbrl_ros.config import ConfigError
+from mbrl_ros.control.report import SCHEMA, SETTLE, STRIDE
 from mbrl_ros.learning.evaluating import COMMANDS, evaluate_balance, evaluate_tracking
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import RunConfig
@@ -17,6 +19,16 @@ __all__ = ["COMMANDS", "add_arguments", "in_words", "judged", "merged_report"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--commands", metavar='"VX,VY,WZ;..."', help="commands to judge on (m/s, m/s, rad/s)")
     parser.add_argument("--hold", type=float, default=4.0, help="seconds a command is held (4)")
+
+
+def check(args: argparse.Namespace) -> None:
+    """What can be wrong is said before hours are spent."""
+    if args.seeds < 1:
+        raise ConfigError("--seeds must be at least 1")
+    if not args.hold >= SETTLE + STRIDE + 0.1:
+        raise ConfigError(f"--hold must be at least {SETTLE + STRIDE + 0.1:.1f} s: shorter ones cannot be judged")
+    if args.report and not os.access(args.report.absolute().parent, os.W_OK):
+        raise ConfigError(f"--report {args.report}: cannot write into {args.report.absolute().parent}")
 
 
 def judged(run: RunConfig, spec: RobotSpec, model, commands, hold: float, seed: int, progress=lambda share: None):
@@ -56,10 +68,9 @@ def merged_report(config: dict, seeds: list[int], results: list[dict]) -> dict:
         errors = {key: _mean([e[key] for e in entries]) for key in ("velocity_error", "yaw_rate_error")}
         reached = [_mean(axis) for axis in zip(*(e["reached"] for e in entries), strict=True)]
         commands.append({"command": entries[0]["command"], **errors, "reached": reached})
-    for key in ("velocity_error", "yaw_rate_error"):
-        worst = [c[key] for c in commands if c[key] is not None]
-        if worst:
-            mean[f"worst_{key}"] = max(worst)
+    for key in ("worst_velocity_error", "worst_yaw_rate_error"):
+        if key in spread and spread[key]:
+            mean[key] = spread[key][1]  # of all commands and all seeds
     return {
         "schema": SCHEMA,
         "config": config,

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mbrl_ros.backends.mujoco import MujocoBackend
-from mbrl_ros.config import as_mapping
+from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.report import parse_commands, write_report
 from mbrl_ros.learning import judging
@@ -52,6 +52,9 @@ class Curve:
 
 
 def run(args: argparse.Namespace) -> int:
+    judging.check(args)
+    if not args.robot_seconds > 0:
+        raise ConfigError("--robot-seconds must be more than 0")
     run = with_settings(load_run(args.run_name), args.settings)
     if args.action_map:
         run = run.with_setting("planner.action_map", args.action_map)
@@ -59,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         run = run.with_setting("bridge.noise", False)
     console = Console()
     commands = parse_commands(args.commands) if args.commands else judging.COMMANDS
-    at = sorted({float(s) for s in args.evaluate_at.split(",") if s} | {args.robot_seconds})
+    at = sorted({*_seconds(args.evaluate_at), args.robot_seconds})
     seeds = list(range(args.seed, args.seed + args.seeds))
     curves, began = [], time.monotonic()
     for seed in seeds:
@@ -80,6 +83,13 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"report written to {args.report}, curve to {args.report.with_suffix('.png')}")
     console.print(f"{len(seeds)} seed(s) in {time.monotonic() - began:.0f} s")
     return 0
+
+
+def _seconds(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",") if part]
+    except ValueError:
+        raise ConfigError(f"--evaluate-at {text!r}: expected seconds, as in 30,60") from None
 
 
 def _learn(run: RunConfig, args, at: list[float], commands, console: Console) -> tuple[Curve, Learner]:
@@ -113,7 +123,7 @@ def _learn(run: RunConfig, args, at: list[float], commands, console: Console) ->
                 curve.evaluations.append({"robot_seconds": at_seconds, **result})
                 console.print(f"seed {seed}, {at_seconds:g} s of data: {judging.in_words(result)}")
     if not curve.evaluations:
-        raise ValueError(
+        raise ConfigError(
             f"nothing was learned in {args.robot_seconds:g} s: training begins after "
             f"{run.learner.first_seconds:g} s of data (learner.first_seconds)"
         )

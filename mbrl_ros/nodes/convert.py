@@ -275,7 +275,7 @@ def transition_of(message: Float64MultiArray) -> Transition:
         raise Refused(f"transition of {len(data)} numbers whose layout names {sum(sizes)}")
     pieces = np.split(data, np.cumsum(sizes)[:-1]) if sizes else []
     parts = {dim.label: piece for dim, piece in zip(message.layout.dim, pieces, strict=True)}
-    missing = [k for k in (*ARRAYS, *SCALARS, *START) if k not in parts]
+    missing = [k for k in ARRAYS if k not in parts] + [k for k in SCALARS + START if len(parts.get(k, ())) != 1]
     if missing:
         raise Refused(f"transition without {', '.join(missing)}")
     for name, part in parts.items():

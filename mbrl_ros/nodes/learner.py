@@ -146,9 +146,13 @@ class LearnerNode(ManagedNode):
         return 0.0
 
     def _rest(self, worked: float) -> float:
-        """Seconds to leave the machine to control after so many of training; in lockstep control waits anyway."""
+        """Seconds to leave the machine to control after so many of training.
+
+        None in lockstep, where control waits anyway, nor before there is a model: random motion costs little.
+        """
         config = self._settings.current
-        rest = 0.0 if config.lockstep else worked * (1 / config.duty - 1)
+        hurry = config.lockstep or self._learner.incumbent is None
+        rest = 0.0 if hurry else worked * (1 / config.duty - 1)
         self._resume_at = time.monotonic() + rest
         return rest
 

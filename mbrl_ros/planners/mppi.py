@@ -34,6 +34,8 @@ def plan(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generato
         spread = best - returns[finite].median()
         weights = torch.softmax((returns - best) / (config.temperature * spread + 1e-6), 0)
         mean = torch.tensordot(weights, candidates, 1)
+        if not torch.isfinite(mean).all():
+            return NoPlan("the plan is not finite")
     return PlanResult(
         actions=mean,
         best=float(best),

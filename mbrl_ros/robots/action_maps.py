@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.gait import GaitMap
 from mbrl_ros.robots.spec import RobotSpec
 
@@ -60,5 +61,5 @@ ACTION_MAPS = {"joint": JointMap, "spline": SplineMap, "gait": GaitMap}
 
 def make_action_map(name: str, spec: RobotSpec):
     if name not in ACTION_MAPS:
-        raise ValueError(f"no action map {name!r}. Known: {', '.join(ACTION_MAPS)}.")
+        raise ConfigError(f"no action map {name!r}. Known: {', '.join(ACTION_MAPS)}.")
     return ACTION_MAPS[name](spec)

@@ -228,13 +228,15 @@ class RobotSpec:
 
     @cached_property
     def layout_hash(self) -> str:
-        """Names what a model of this robot can be loaded by: joints and their order, features, units, step."""
+        """Names what a model of this robot can be loaded by: joints and their order, gains, features, units, step."""
         layout = {
             "robot": self.name,
             "interface": self.interface,
             "dt": self.dt,
             "base": self.base is not None,
-            "joints": [[j.name, j.actuated, j.continuous, j.stance, j.action_scale] for j in self.joints],
+            "joints": [
+                [j.name, j.actuated, j.continuous, j.stance, j.action_scale, j.kp, j.kv, j.effort] for j in self.joints
+            ],
         }
         return hashlib.sha256(json.dumps(layout, sort_keys=True).encode()).hexdigest()[:16]
 

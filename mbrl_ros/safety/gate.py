@@ -115,7 +115,7 @@ def decide(memory: GateMemory, robot_ns: int, steady_ns: int) -> tuple[GateMemor
     fresh = state_age <= rules.max_age_ns and now - memory.plans.received_ns <= rules.max_age_ns
     signs = rungs.Signs(
         followable=held is not None and fresh and not memory.plans.owed,
-        planned=memory.planned,
+        plans_lost_ns=now - memory.plans.received_ns if memory.planned else 0,
         state_lost_ns=state_age - rules.max_age_ns,
         tilted=limits.tilted(rules.limits, memory.state),
         low=limits.low(rules.limits, memory.state),

@@ -71,7 +71,7 @@ class Signs:
     """What the ladder looks at."""
 
     followable: bool  # a fresh plan covers now
-    planned: bool  # there has been a plan since activation
+    plans_lost_ns: int  # since the newest plan came; 0 where none has come since activation
     state_lost_ns: int  # how long the state has been too old; 0 or less while it is not
     tilted: str | None
     low: str | None
@@ -92,7 +92,7 @@ def next_rung(times: Ladder, rung: Rung, signs: Signs, now_ns: int, target: np.n
         return next_rung(times, Rung(Stage.STANCE, now_ns, times.stance, "risen"), signs, now_ns, target)
     if stage is Stage.STANCE and signs.followable:
         return Rung(Stage.FOLLOW, now_ns, target, "plans")
-    if stage is Stage.STANCE and signs.planned and elapsed >= times.blend_ns + times.hold_ns:
+    if stage is Stage.STANCE and min(elapsed, signs.plans_lost_ns) >= times.blend_ns + times.hold_ns:
         return Rung(Stage.SIT if times.sits else Stage.DAMP, now_ns, target, "plans lost")
     if stage is Stage.SIT and elapsed >= times.sit_ns:
         return Rung(Stage.DAMP, now_ns, target, "sat down")

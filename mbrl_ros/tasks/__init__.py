@@ -1,5 +1,6 @@
 """What a robot is to do: one file a task, rewarding in batched torch."""
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.tasks.cartpole import CartpoleTask
 from mbrl_ros.tasks.quadruped import QuadrupedTask
@@ -9,5 +10,5 @@ TASKS = {"quadruped": QuadrupedTask, "cartpole": CartpoleTask}
 
 def make_task(name: str, layout: FeatureLayout):
     if name not in TASKS:
-        raise ValueError(f"no task {name!r}. Known: {', '.join(TASKS)}. Add one in mbrl_ros/tasks/.")
+        raise ConfigError(f"no task {name!r}. Known: {', '.join(TASKS)}. Add one in mbrl_ros/tasks/.")
     return TASKS[name](layout)

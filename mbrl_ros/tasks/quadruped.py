@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.features import FeatureLayout
 
 VELOCITY_COST = 40.0
@@ -18,7 +19,7 @@ class QuadrupedTask:
 
     def __init__(self, layout: FeatureLayout):
         if layout.spec.base is None:
-            raise ValueError(f"task 'quadruped' needs a robot with a base; {layout.spec.name} has none")
+            raise ConfigError(f"task 'quadruped' needs a robot with a base; {layout.spec.name} has none")
         self._base = layout.spec.base
         self._gravity = layout.gravity.start
         self._v = layout.linear_velocity.start

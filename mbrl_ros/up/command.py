@@ -65,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     settings = configured(load_run(args.name), options)
     spec = load_robot(settings.planner.robot)
     commands = _commands(args, spec)
-    if args.hold <= 0 or (args.duration is not None and args.duration <= 0):
+    _check_fit(settings, spec)
+    if not args.hold > 0 or (args.duration is not None and not args.duration > 0):
         raise ConfigError("--hold and --duration are seconds, more than 0")
     report = Path(args.report).absolute() if args.report else None
     if report is not None and not os.access(report.parent, os.W_OK):  # said now, not when all is over
@@ -79,6 +80,15 @@ def run(args: argparse.Namespace) -> int:
         display = Lines() if args.headless or not sys.stdout.isatty() else LiveTable(f"mbrl up {settings.name}")
         session = Session(settings, robot, outside, display)
         return session.run(args.duration, report)
+
+
+def _check_fit(settings: RunConfig, spec: RobotSpec) -> None:
+    """Said before anything starts: the planner would find out only in its own process."""
+    planner = settings.planner
+    if planner.action_map == "gait" and spec.legs is None:
+        raise ConfigError(f"action map 'gait' needs legs; {spec.name} has none. --set planner.action_map=joint")
+    if planner.task == "quadruped" and spec.base is None:
+        raise ConfigError(f"task 'quadruped' needs a robot with a base; {spec.name} has none")
 
 
 def _commands(args: argparse.Namespace, spec: RobotSpec) -> str:

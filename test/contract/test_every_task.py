@@ -6,6 +6,7 @@ import torch
 
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.settings import TASK_NAMES
 from mbrl_ros.tasks import TASKS, make_task
 
 ROBOT_OF = {"quadruped": "go1_like", "cartpole": "cartpole"}
@@ -128,3 +129,7 @@ def test_a_cart_near_the_end_of_its_rail_is_worth_less():
     ]
     assert worth == sorted(worth, reverse=True)
     assert worth[3] - worth[4] > 0.3
+
+
+def test_every_task_can_be_named_in_a_run():
+    assert set(TASK_NAMES) == set(TASKS)

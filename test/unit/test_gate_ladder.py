@@ -42,6 +42,13 @@ def test_lost_plans_hold_stance_for_ten_seconds_then_sit_then_damp():
     assert (command.action, command.mode) == (Action.DAMP, RobotMode.DAMP)
 
 
+def test_a_planner_that_comes_late_is_followed_and_not_sat_down_on():
+    driver = Driver()
+    for ms in range(0, 15_000, 20):
+        driver.step(ms)
+    assert driver.run(15_000, 15_200, AWAY).action in (Action.FOLLOW, Action.CLIP)
+
+
 def test_fresh_plans_are_followed_again_from_stance_with_a_fade_in():
     driver = Driver(GO1)
     driver.run(0, 2100, AWAY)

@@ -32,7 +32,6 @@ def test_commands_are_slow_at_first_and_reach_the_whole_range():
     assert (late >= LOW).all() and (late <= HIGH).all()
     assert late.max(0) == pytest.approx(HIGH, rel=0.05)
     assert late.min(0) == pytest.approx(LOW, rel=0.05)
-    assert 0.05 < (late == 0).all(1).mean() < 0.15  # some are to stand
 
 
 def test_a_task_without_commands_practises_none():

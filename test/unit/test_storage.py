@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_a_model_of_another_robot_is_refused_by_its_name():
     ids=["another step", "another order of joints", "other units"],
 )
 def test_a_model_of_the_same_robot_in_another_layout_is_refused(other):
-    with pytest.raises(ModelRefused, match="joints, features or dt differ; train one with"):
+    with pytest.raises(ModelRefused, match="joints, gains, features or dt differ; train one with"):
         from_bytes(to_bytes(model(), CARD), FeatureLayout(other))
 
 
@@ -65,6 +65,17 @@ def test_a_model_of_the_same_robot_in_another_layout_is_refused(other):
 def test_bytes_that_are_no_model_are_refused(content):
     with pytest.raises(ModelRefused, match="not a model file"):
         from_bytes(content, LAYOUT)
+
+
+@pytest.mark.parametrize("card", ["[" * 100_000, json.dumps(asdict(replace(CARD, version=-3)))])
+def test_a_card_that_makes_no_sense_is_refused(card):
+    with pytest.raises(ModelRefused, match="not a model file"):
+        from_bytes(rewritten(to_bytes(model(), CARD), card=card), LAYOUT)
+
+
+def test_a_model_for_other_gains_is_another_robots_model():
+    stiffer = replace(GO1, joints=tuple(replace(j, kp=2 * j.kp) for j in GO1.joints))
+    assert stiffer.layout_hash != GO1.layout_hash
 
 
 def test_a_pickle_is_refused_and_not_run():

@@ -33,10 +33,20 @@ def test_demo_of_a_robot_without_a_base_drives_nothing():
     assert command._commands(asked("--demo"), load_robot("cartpole")) == ""
 
 
-@pytest.mark.parametrize("arguments", [("--hold", "0"), ("--duration", "-1"), ("--report", "/no/such/folder/r.json")])
+@pytest.mark.parametrize(
+    "arguments", [("--hold", "0"), ("--duration", "-1"), ("--duration", "nan"), ("--report", "/no/such/folder/r.json")]
+)
 def test_what_cannot_work_is_said_before_anything_starts(arguments):
     with pytest.raises(ConfigError):
         command.run(asked("--model", "scratch", *arguments))
+
+
+@pytest.mark.parametrize("setting", ["robot=cartpole", "task=quadrupd"])
+def test_robot_that_cannot_do_the_run_is_refused_before_anything_starts(setting):
+    parsed = asked("--model", "scratch")
+    parsed.settings = [setting]
+    with pytest.raises(ConfigError, match="legs|quadrupd"):
+        command.run(parsed)
 
 
 def test_run_stays_on_this_host_unless_its_owner_says_otherwise(monkeypatch):
