@@ -81,7 +81,7 @@ class ExploreConfig:
 
     noise: float = setting(0.7, "times the action map's own exploration scale", low=0.0)
     knot_steps: int = setting(12, "steps between knots of the random motion", low=1)
-    while_learning: float = setting(0.05, "noise added to plans while the learner runs", low=0.0, high=1.0, live=True)
+    while_learning: float = setting(0.02, "noise added to plans while the learner runs", low=0.0, high=1.0, live=True)
 
 
 @dataclass(frozen=True)
