@@ -13,6 +13,7 @@ from mbrl_ros.types import Action, Event, RobotState
 
 # Events after which the next state does not follow from the last.
 BREAKS = ("reset", "estop", "damp")
+MOST_RECORDS = 1000  # while no state comes, the guard goes on telling
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class Pairing:
         self.delay_ns = delay_ns
         self.last: RobotState | None = None  # the newest step's state
         self.waiting: deque[tuple[RobotState, RobotState]] = deque()
-        self.records: deque[_Applied] = deque()
+        self.records: deque[_Applied] = deque(maxlen=MOST_RECORDS)
         self.dropped = 0  # pairs of consecutive steps that could not be used
 
     def state(self, state: RobotState) -> list[Step]:
@@ -94,7 +95,7 @@ class Pairing:
         self.dropped += len(self.waiting)
         self.waiting.clear()
         self.last = None
-        self.records = deque(r for r in self.records if r.stamp_ns <= stamp_ns)
+        self.records = deque((r for r in self.records if r.stamp_ns <= stamp_ns), MOST_RECORDS)
 
     def _finish(self, known_until_ns: int) -> list[Step]:
         """The waiting pairs that end by `known_until_ns`."""

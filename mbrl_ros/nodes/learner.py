@@ -107,7 +107,10 @@ class LearnerNode(ManagedNode):
         if refused <= self._refused_versions:
             return
         self._refused_versions |= refused
-        if self._versions and (kept := self._versions.newest(self._refused_versions)):
+        kept = self._versions.newest(self._refused_versions) if self._versions else None
+        if kept is None:
+            self.get_logger().error(f"versions {sorted(refused)} were refused, and there is no older one to go back to")
+        else:
             self.get_logger().warning(f"versions {sorted(refused)} were refused: back to {kept[1].version}")
             self._learner.return_to(kept[0])
             self._models.publish(convert.bytes_message(kept[2]))

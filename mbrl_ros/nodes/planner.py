@@ -15,7 +15,7 @@ from mbrl_ros.config import ConfigError
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.recorder import Recorder
 from mbrl_ros.control.velocity_command import VelocityCommand
-from mbrl_ros.data.pairing import Pairing, Step
+from mbrl_ros.data.pairing import BREAKS, Pairing, Step
 from mbrl_ros.data.steps import StepClock
 from mbrl_ros.dynamics.storage import ModelRefused, from_bytes
 from mbrl_ros.learning.models import load_model
@@ -36,7 +36,6 @@ DIAGNOSTICS_PERIOD = 0.5  # s
 METRICS_PERIOD = 0.1  # s
 PLAN_TIMES = 500  # plans behind the percentiles
 METRICS = (keys.PLAN_MS, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
-BREAKS = ("reset", "estop", "damp")
 ROLL_BACK_AFTER = 5  # ticks in a row without a plan, by which time the guard holds stance
 
 
