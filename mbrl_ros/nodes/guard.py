@@ -13,7 +13,7 @@ from rclpy.clock import Clock, ClockType
 
 from mbrl_ros.nodes import convert, topics
 from mbrl_ros.nodes import diagnostic_keys as keys
-from mbrl_ros.nodes.assembler import StateAssembler
+from mbrl_ros.nodes.assembler import subscribe_state
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.run import ManagedNode, run_node
 from mbrl_ros.robots.spec import load_robot
@@ -57,17 +57,13 @@ class Guard(ManagedNode):
         self._lockstep = config.lockstep
         self._shortest_ns = round(0.9 * NS / config.max_rate)
         self._plan_order = convert.JointOrder(self._spec.actuated_names)
-        self._assembler = StateAssembler(self._spec, report=self.get_logger().error)
         self._commands = topics.publisher(self, topics.commands(self._spec))
         self._modes = topics.publisher(self, topics.ROBOT_MODE)
         self._applied = topics.publisher(self, topics.APPLIED)
         self._events = topics.publisher(self, topics.EVENTS)
         self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
         self._metrics = {name: topics.publisher(self, topics.metric(name)) for name in METRICS}
-        take = self._assembler
-        for topic, part in ((topics.JOINT_STATES, take.joint_states), (topics.IMU, take.imu), (topics.ODOM, take.odom)):
-            if topic.name in self._spec.state_topics:
-                topics.subscription(self, topic, lambda message, part=part: self._on_sample(part(message)))
+        self._assembler = subscribe_state(self, self._spec, self._on_sample, report=self.get_logger().error)
         topics.subscription(self, topics.PLAN, self._on_plan)
         topics.subscription(self, topics.EVENTS, self._on_event)
         for entry, wanted in SERVICES:
@@ -101,9 +97,8 @@ class Guard(ManagedNode):
 
     # What comes in
 
-    def _on_sample(self, state: RobotState | None) -> None:
-        """`state` is there when this message completed it."""
-        if not self.active or state is None:
+    def _on_sample(self, state: RobotState) -> None:
+        if not self.active:
             return
         now = self._now(state.stamp_ns)
         if self._memory.state is None and not self._lockstep:
