@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mbrl_ros.config import as_mapping
-from mbrl_ros.control.report import parse_commands, write_report
+from mbrl_ros.control.report import write_report
 from mbrl_ros.dynamics.physics import PhysicsModel
 from mbrl_ros.learning import judging
 from mbrl_ros.learning.models import load_model
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(run.planner.threads)
     spec = load_robot(run.planner.robot)
     run, model = _model(run, args.model, spec)
-    commands = parse_commands(args.commands) if args.commands else judging.COMMANDS
+    commands = judging.commands(args)
     seeds = list(range(args.seed, args.seed + args.seeds))
     console, results, began = Console(), [], time.monotonic()
     with Progress(console=console) as progress:

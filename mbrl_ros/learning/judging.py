@@ -8,17 +8,20 @@ import os
 import numpy as np
 
 from mbrl_ros.config import ConfigError
-from mbrl_ros.control.report import SCHEMA, SETTLE, STRIDE
+from mbrl_ros.control.report import SCHEMA, SETTLE, STRIDE, parse_commands
 from mbrl_ros.learning.evaluating import COMMANDS, evaluate_balance, evaluate_tracking
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import RunConfig
-
-__all__ = ["COMMANDS", "add_arguments", "in_words", "judged", "merged_report"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--commands", metavar='"VX,VY,WZ;..."', help="commands to judge on (m/s, m/s, rad/s)")
     parser.add_argument("--hold", type=float, default=4.0, help="seconds a command is held (4)")
+
+
+def commands(args: argparse.Namespace):
+    """Those asked for, else the ones that no training favours."""
+    return parse_commands(args.commands) if args.commands else COMMANDS
 
 
 def check(args: argparse.Namespace) -> None:

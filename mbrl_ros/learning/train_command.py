@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from mbrl_ros.backends.mujoco import MujocoBackend
 from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.control.agent import Agent
-from mbrl_ros.control.report import parse_commands, write_report
+from mbrl_ros.control.report import write_report
 from mbrl_ros.learning import judging
 from mbrl_ros.learning.curriculum import TrainingCommands
 from mbrl_ros.learning.learner import Learner
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.perfect_state:
         run = run.with_setting("bridge.noise", False)
     console = Console()
-    commands = parse_commands(args.commands) if args.commands else judging.COMMANDS
+    commands = judging.commands(args)
     at = sorted({*_seconds(args.evaluate_at), args.robot_seconds})
     seeds = list(range(args.seed, args.seed + args.seeds))
     curves, began = [], time.monotonic()
