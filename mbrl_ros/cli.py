@@ -60,21 +60,33 @@ def add_settings_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
         dest="settings",
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
         metavar="NODE.KEY=VALUE",
-        help="change one setting of the run file, e.g. planner.mppi.samples=200; may be repeated",
+        help="change settings of the run file: --set planner.mppi.samples=200 planner.delay=0; may be repeated",
     )
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
-    """`--commands -0.2,0,0` as `--commands=-0.2,0,0`: argparse would take the value for an option."""
+    """Words that argparse would misread, as one with their option.
+
+    `--commands -0.2,0,0` as `--commands=-0.2,0,0`: it would take the value for an option. `--set A=1 B=2 RUN` as
+    `--set=A=1 --set=B=2 RUN`: it would take the run for a third setting.
+    """
     joined: list[str] = []
+    setting = False
     for word in arguments:
         if joined and joined[-1] in MAY_BEGIN_WITH_A_MINUS:
             joined[-1] += f"={word}"
-        else:
-            joined.append(word)
+            continue
+        if setting and "=" in word and not word.startswith("-"):
+            if joined[-1] == "--set":
+                joined.pop()
+            joined.append(f"--set={word}")
+            continue
+        setting = word == "--set"
+        joined.append(word)
     return joined
 
 

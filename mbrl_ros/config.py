@@ -147,6 +147,14 @@ def read_yaml(path: Path) -> dict:
     return content
 
 
+def laid_over(below: dict, above: dict) -> dict:
+    """`below` with what `above` says, section by section."""
+    both = {
+        k: laid_over(below[k], v) for k, v in above.items() if isinstance(v, dict) and isinstance(below.get(k), dict)
+    }
+    return {**below, **above, **both}
+
+
 @dataclass(frozen=True)
 class Leaf:
     """One setting of a tree of settings, by its dotted ROS parameter name."""

@@ -1,8 +1,14 @@
-"""Where the robot files, run files, scenes and weights lie: in the source tree, or in share/ of an installation."""
+"""Where the robot files, run files, scenes and weights lie: in the source tree, or in share/ of an installation.
+
+And whether what is to come of a run can be written where somebody wants it.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from mbrl_ros.config import ConfigError
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -44,3 +50,33 @@ def model_file(model: str, run: str) -> Path | None:
             f"`mbrl train {run} --out models/{run}`"
         )
     raise FileNotFoundError(f"no model at {path}: give a folder with model.safetensors, pretrained, or scratch")
+
+
+def check_report(path: Path | None) -> None:
+    """ConfigError where no report could be written to `path`: to be said before the work, not after it."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise ConfigError(f"--report {path}: that is a folder. Name a file in it: --report {path / 'report.json'}")
+    if path.exists():
+        _check_rights("--report", path, path)
+    else:
+        _check_folder("--report", path, path.absolute().parent)
+
+
+def check_out(folder: Path | None) -> None:
+    """ConfigError where nothing could be written into `folder`; it may still have to be made."""
+    if folder is not None:
+        _check_folder("--out", folder, folder.absolute())
+
+
+def _check_folder(option: str, asked: Path, folder: Path) -> None:
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise ConfigError(f"{option} {asked}: {there} is a file, not a folder. Name another place, or move it away")
+    _check_rights(option, asked, there)
+
+
+def _check_rights(option: str, asked: Path, there: Path) -> None:
+    if not os.access(there, os.W_OK):
+        raise ConfigError(f"{option} {asked}: {there} may not be written to. Name another place, or change its rights")

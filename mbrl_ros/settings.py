@@ -16,6 +16,7 @@ from mbrl_ros.config import (
     Leaf,
     as_mapping,
     build,
+    laid_over,
     leaves,
     parse_yaml,
     read_yaml,
@@ -28,6 +29,7 @@ from mbrl_ros.paths import named
 
 MODES = ("stand", "explore", "observe", "mppi")
 TREATMENTS = ("tsinf", "expectation", "pessimism")
+ACTION_MAP_NAMES = ("gait", "joint", "spline")
 TASK_NAMES = ("quadruped", "cartpole")
 
 
@@ -91,7 +93,7 @@ class PlannerConfig(Shared):
     mode: str = setting("mppi", "what to do", choices=MODES, live=True)
     model: str = setting("pretrained", "pretrained, scratch, or a folder with model.safetensors")
     learning: bool = setting(True, "a learner runs beside: explore when there is no model, and a little always")
-    action_map: str = setting("gait", "how decisions become joint targets", choices=("gait", "joint", "spline"))
+    action_map: str = setting("gait", "how decisions become joint targets", choices=ACTION_MAP_NAMES)
     planner: str = setting("mppi", "mppi, or prior: the action map's own motion, unplanned", choices=("mppi", "prior"))
     delay: int = setting(1, "steps between a state and the first action planned from it", low=0, high=5)
     treatment: str = setting("expectation", "of the members' disagreement", choices=TREATMENTS)
@@ -208,10 +210,20 @@ def with_settings(run: RunConfig, texts) -> RunConfig:
     return run
 
 
-def load_run(name: str) -> RunConfig:
-    """The run of config/<name>.yaml, or of a path to such a file."""
+def load_run(name: str, action_map: str | None = None) -> RunConfig:
+    """The run of config/<name>.yaml, or of a path to such a file.
+
+    Another action map wants another planner: with one, <name>/<action map>.yaml is laid over it where there is such.
+    """
     path = named("config", name, ".yaml")
-    return parse_run(read_yaml(path), path.name, path.stem)
+    content = read_yaml(path)
+    if action_map is None:
+        return parse_run(content, path.name, path.stem)
+    own = path.with_suffix("") / f"{action_map}.yaml"
+    if own.is_file():
+        content = laid_over(content, read_yaml(own))
+    run = parse_run(content, path.name, path.stem)
+    return run.with_setting("planner.action_map", action_map, "--action-map")
 
 
 def parse_run(content: dict, where: str, name: str) -> RunConfig:
@@ -264,7 +276,8 @@ _PREFACE = """# Parameters
 
 Printed from mbrl_ros/settings.py by `python -m mbrl_ros.settings > docs/parameters.md`; change it there.
 
-A run is config/<run>.yaml, an ordinary ROS 2 parameter file; what it leaves out has the default given here. On a
+A run is config/<run>.yaml, an ordinary ROS 2 parameter file; what it leaves out has the default given here.
+`--action-map joint` lays config/<run>/joint.yaml over it, because another action map wants another planner. On a
 command line a setting is `--set planner.mppi.samples=200`, or `--set seed=3` for one of all nodes. Every node declares
 its settings as ROS parameters under these names; the live ones may change while it runs, as in
 `ros2 param set /planner mppi.temperature 0.1`, the others are read once, at the start.

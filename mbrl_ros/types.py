@@ -128,6 +128,6 @@ class Command:
 class Event:
     """Something that all nodes should hear of once."""
 
-    name: str  # reset, fall, estop, release, mode
+    name: str  # reset, fall, damp, obey, estop, release, mode, ...
     stamp_ns: int
     message: str

@@ -42,24 +42,31 @@ class SimulatedDriver:
             self._following = False
             self._backend.set_mode(mode)
 
-    def command(self, target: np.ndarray) -> None:
-        """(A,) in units of the interface, followed in position mode only; ValueError for what is no target."""
+    def command(self, target: np.ndarray) -> list[Event]:
+        """(A,) in units of the interface, followed in position mode only; ValueError for what is no target.
+
+        Where the robot had damped by itself, that is over, and said.
+        """
         if self.mode != RobotMode.POSITION:
-            return
+            return []
         self._backend.set_target(target)
         self._commanded_ns = self.stamp_ns
         if self.held:
             self.held = False
             self._backend.hold(False)
-        if not self._following:
-            self._following, self.damped = True, False
-            self._backend.set_mode(RobotMode.POSITION)
+        if self._following:
+            return []
+        was_damped, self._following, self.damped = self.damped, True, False
+        self._backend.set_mode(RobotMode.POSITION)
+        if not was_damped:
+            return []
+        return [self._event("obey", f"follows commands again after {(self.stamp_ns - self._damped_ns) / 1e6:.0f} ms")]
 
     def advance(self, steps: int) -> list[Event]:
         """`steps` physics steps, after damping where the last command is too old."""
         events = []
         if self._following and self.stamp_ns - self._commanded_ns >= SILENCE_NS:
-            self._following, self.damped = False, True
+            self._following, self.damped, self._damped_ns = False, True, self.stamp_ns
             self._backend.set_mode(RobotMode.DAMP)
             events.append(self._event("damp", f"no command for {SILENCE_NS // 1_000_000} ms"))
         self._backend.advance(steps)

@@ -6,37 +6,19 @@ import math
 
 import numpy as np
 
-from mbrl_ros.backends.robot import checked_target
-from mbrl_ros.backends.sensors import noisy
+from mbrl_ros.backends.robot import Backend, checked_target
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.types import NS, BaseState, RobotMode, RobotState
+from mbrl_ros.types import BaseState, RobotMode, RobotState
 
 DAMP_SECONDS = 0.05  # a damped joint's speed falls to 1/e in this time
 
 
-class LoopbackBackend:
+class LoopbackBackend(Backend):
     """Position targets are reached in one physics step, velocities too; effort drives a joint of unit mass."""
 
     def __init__(self, spec: RobotSpec, seed: int, noise: bool = True):
-        self.spec = spec
-        self._seed = seed
-        self._noise = noise
-        self._steps_per_dt = math.ceil(spec.dt * spec.sample_rate - 1e-9)
-        self.physics_dt = spec.dt / self._steps_per_dt
-        self._physics_dt_ns = round(self.physics_dt * NS)
-        self._steps = 0
-        self._mode = RobotMode.POSITION
-        self._base_velocity = np.zeros(3)
+        super().__init__(spec, seed, noise, math.ceil(spec.dt * spec.sample_rate - 1e-9))
         self._stand()
-
-    @property
-    def stamp_ns(self) -> int:
-        return self._steps * self._physics_dt_ns
-
-    def reset(self) -> RobotState:
-        self._steps += 2 * self._steps_per_dt
-        self._stand()
-        return self.measure()
 
     def set_target(self, target: np.ndarray) -> None:
         self._target = checked_target(self.spec, target).copy()
@@ -44,15 +26,9 @@ class LoopbackBackend:
     def set_mode(self, mode: RobotMode) -> None:
         self._mode = RobotMode(mode)
 
-    def advance(self, steps: int) -> None:
+    def _move(self, steps: int) -> None:
         for _ in range(steps):
-            self._advance_once(self.physics_dt)
-        self._steps += steps
-
-    def step(self, target: np.ndarray) -> RobotState:
-        self.set_target(target)
-        self.advance(self._steps_per_dt)
-        return self.measure()
+            self._move_once(self.physics_dt)
 
     def truth(self) -> RobotState:
         base = None
@@ -64,9 +40,6 @@ class LoopbackBackend:
                 angular_velocity_body=np.zeros(3),
             )
         return RobotState(self.stamp_ns, self._position.copy(), self._velocity.copy(), base)
-
-    def measure(self) -> RobotState:
-        return noisy(self.truth(), self.spec, self._seed) if self._noise else self.truth()
 
     def hold(self, held: bool) -> None:
         """Its base never moves, held or not."""
@@ -86,7 +59,7 @@ class LoopbackBackend:
         self._base_velocity = np.zeros(3)
         self._target = self.spec.stance.copy()
 
-    def _advance_once(self, dt: float) -> None:
+    def _move_once(self, dt: float) -> None:
         driven = self.spec.actuated_indices
         self._base_velocity = np.zeros(3)
         if self._mode == RobotMode.DAMP:

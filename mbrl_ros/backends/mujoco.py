@@ -5,58 +5,38 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from mbrl_ros.backends.robot import checked_target, has_fallen
-from mbrl_ros.backends.sensors import noisy
+from mbrl_ros.backends.robot import Backend, checked_target, has_fallen
 from mbrl_ros.robots.mjcf import addresses, load_model, physics_steps, servo
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.types import NS, BaseState, RobotMode, RobotState
+from mbrl_ros.types import BaseState, RobotMode, RobotState
 
 SETTLE_SECONDS = 3.0
 DAMP_SPEED = 5.0  # rad/s or m/s at which pure damping takes a joint's whole effort
 START_SPREAD = 0.1  # rad or m, how far from rest a robot without a base may start
 
 
-class MujocoBackend:
-    """One simulated robot. Robot time counts physics steps from 0 and never goes back."""
+class MujocoBackend(Backend):
+    """One simulated robot."""
 
     def __init__(self, spec: RobotSpec, seed: int, noise: bool = True):
-        self.spec = spec
         self.model = load_model(spec)
         self.data = mujoco.MjData(self.model)
-        self.physics_dt = float(self.model.opt.timestep)
-        self._physics_dt_ns = round(self.physics_dt * NS)
-        self._steps_per_dt = physics_steps(spec, self.model)
+        super().__init__(spec, seed, noise, physics_steps(spec, self.model))
         self._at = addresses(spec, self.model)
-        self._seed = seed
-        self._noise = noise
         self._rng = np.random.default_rng(seed)
-        self._steps = 0
         self._held_pose = None  # (7,) while somebody holds the base
         self._servo = {
             RobotMode.POSITION: [servo(spec.interface, j) for j in spec.actuated],
             RobotMode.DAMP: [(0.0, (0.0, 0.0, -j.effort / DAMP_SPEED)) for j in spec.actuated],
             RobotMode.OFF: [(0.0, (0.0, 0.0, 0.0)) for _ in spec.actuated],
         }
-        self._mode = RobotMode.POSITION
         self._stood_qpos = self._settled()
         self._stand()
 
-    @property
-    def stamp_ns(self) -> int:
-        return self._steps * self._physics_dt_ns
-
-    def reset(self) -> RobotState:
-        """Stands the robot up where it is, in the way it looks. Takes two steps of robot time, so that a gap shows."""
-        self._steps += 2 * self._steps_per_dt
-        self._stand()
-        return self.measure()
-
     def set_target(self, target: np.ndarray) -> None:
-        """(A,) in units of the robot's interface, from the next physics step on."""
         self.data.ctrl[self._at.ctrl] = checked_target(self.spec, target)
 
     def set_mode(self, mode: RobotMode) -> None:
-        """Position: follow the targets. Damp: each joint resists motion. Off: no torque at all."""
         mode = RobotMode(mode)
         if mode == self._mode:
             return
@@ -65,21 +45,13 @@ class MujocoBackend:
             self.model.actuator_gainprm[actuator, 0] = gain
             self.model.actuator_biasprm[actuator, :3] = bias
 
-    def advance(self, steps: int) -> None:
-        """`steps` physics steps."""
+    def _move(self, steps: int) -> None:
         if self._held_pose is None:
             mujoco.mj_step(self.model, self.data, nstep=steps)
         else:
             for _ in range(steps):
                 mujoco.mj_step(self.model, self.data)
                 self._place_base(self._held_pose)
-        self._steps += steps
-
-    def step(self, target: np.ndarray) -> RobotState:
-        """Applies `target` for spec.dt and measures."""
-        self.set_target(target)
-        self.advance(self._steps_per_dt)
-        return self.measure()
 
     def truth(self) -> RobotState:
         qpos, qvel = self.data.qpos, self.data.qvel
@@ -91,12 +63,7 @@ class MujocoBackend:
             base = BaseState(qpos[:3].copy(), orientation, linear_body, qvel[3:6].copy())
         return RobotState(self.stamp_ns, qpos[self._at.qpos], qvel[self._at.dof], base)
 
-    def measure(self) -> RobotState:
-        """What the sensors say; the same for as long as robot time stands."""
-        return noisy(self.truth(), self.spec, self._seed) if self._noise else self.truth()
-
     def hold(self, held: bool) -> None:
-        """As a person's hands: the base stays where it is, upright and at standing height, until let go."""
         self._held_pose = self._upright_pose() if held and self._at.has_base else None
         if self._held_pose is not None:
             self._place_base(self._held_pose)
@@ -105,7 +72,6 @@ class MujocoBackend:
         return has_fallen(self.spec, self.truth())
 
     def push(self, velocity_change_world: np.ndarray) -> None:
-        """(3,) m/s, a blow to the base."""
         if not self._at.has_base:
             raise ValueError(f"robot {self.spec.name} has no base to push")
         self.data.qvel[:3] += velocity_change_world

@@ -2,46 +2,84 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import numpy as np
 
+from mbrl_ros.backends.sensors import noisy
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.types import RobotMode, RobotState
+from mbrl_ros.types import NS, RobotMode, RobotState
 
 
-class Backend(Protocol):
-    """One robot with a clock of its own. Built as Backend(spec, seed, noise); standing and ready at stamp 0."""
+class Backend(ABC):
+    """One robot with a clock of its own: robot time counts physics steps from 0 and never goes back.
 
-    physics_dt: float  # s
-    stamp_ns: int  # robot time; never goes back
+    Built as Backend(spec, seed, noise); standing and ready at stamp 0.
+    """
+
+    def __init__(self, spec: RobotSpec, seed: int, noise: bool, steps_per_dt: int):
+        self.spec = spec
+        self.physics_dt = spec.dt / steps_per_dt  # s
+        self._steps_per_dt = steps_per_dt
+        self._physics_dt_ns = round(self.physics_dt * NS)
+        self._steps = 0
+        self._seed, self._noise = seed, noise
+        self._mode = RobotMode.POSITION
+
+    @property
+    def stamp_ns(self) -> int:
+        return self._steps * self._physics_dt_ns
 
     def reset(self) -> RobotState:
         """Stands the robot up again. Takes two steps of robot time, so that a listener sees a gap."""
-
-    def set_target(self, target: np.ndarray) -> None:
-        """(A,) in units of the robot's interface, from the next physics step on."""
-
-    def set_mode(self, mode: RobotMode) -> None: ...
+        self._steps += 2 * self._steps_per_dt
+        self._stand()
+        return self.measure()
 
     def advance(self, steps: int) -> None:
         """`steps` physics steps."""
+        self._move(steps)
+        self._steps += steps
 
     def step(self, target: np.ndarray) -> RobotState:
         """Applies `target` for spec.dt and measures."""
-
-    def truth(self) -> RobotState: ...
+        self.set_target(target)
+        self.advance(self._steps_per_dt)
+        return self.measure()
 
     def measure(self) -> RobotState:
         """What the sensors say; the same for as long as robot time stands."""
+        return noisy(self.truth(), self.spec, self._seed) if self._noise else self.truth()
 
+    @abstractmethod
+    def set_target(self, target: np.ndarray) -> None:
+        """(A,) in units of the robot's interface, from the next physics step on."""
+
+    @abstractmethod
+    def set_mode(self, mode: RobotMode) -> None:
+        """Position: follow the targets. Damp: each joint resists motion. Off: no torque at all."""
+
+    @abstractmethod
+    def truth(self) -> RobotState: ...
+
+    @abstractmethod
     def hold(self, held: bool) -> None:
         """As a person's hands: the base stays where the robot stands until let go. Nothing to hold without a base."""
 
+    @abstractmethod
     def fallen(self) -> bool: ...
 
+    @abstractmethod
     def push(self, velocity_change_world: np.ndarray) -> None:
         """(3,) m/s, a blow to the base."""
+
+    @abstractmethod
+    def _move(self, steps: int) -> None:
+        """`steps` physics steps, without the clock."""
+
+    @abstractmethod
+    def _stand(self) -> None:
+        """Into stance, still, where the robot is now."""
 
 
 def checked_target(spec: RobotSpec, target: np.ndarray) -> np.ndarray:

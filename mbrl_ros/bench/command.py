@@ -17,6 +17,7 @@ from mbrl_ros.bench.timing import Row
 from mbrl_ros.bench.training import bench_learning
 from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.control.report import SCHEMA, write_report
+from mbrl_ros.paths import check_report
 from mbrl_ros.settings import RunConfig, load_run, with_settings
 
 COMPARISONS = {"plan": bench_planning, "learn": bench_learning}
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.rounds < 1 or args.calls < 1:
         raise ConfigError("--rounds and --calls are at least 1")
+    check_report(args.report)
     run = with_settings(load_run(args.run_name), args.settings).with_setting("seed", args.seed, "--seed")
     for name, (setting, _) in SHORTHANDS.items():
         if getattr(args, name) is not None:

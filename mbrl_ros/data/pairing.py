@@ -12,7 +12,7 @@ from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.types import Action, Event, RobotState
 
 # Events after which the next state does not follow from the last.
-BREAKS = ("reset", "estop", "damp")
+BREAKS = ("reset", "estop", "damp", "obey")
 MOST_RECORDS = 1000  # while no state comes, the guard goes on telling
 
 

@@ -1,4 +1,8 @@
-"""A ring of transitions that knows which follow each other, so that sequences never bridge a gap."""
+"""A ring of transitions that knows which follow each other, so that sequences never bridge a gap.
+
+Which are held out is decided by the number that a transition brings along, its planner's sequence: whoever gets it
+again after a restart, and from whichever one on, holds out the same.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +24,9 @@ class ReplayBuffer:
         self._actions = np.zeros((0, action_size), np.float32)
         self._next = np.zeros((0, state_size), np.float32)
         self._run = np.zeros(0, np.int64)  # how many transitions up to this one follow each other
-        self._number = np.zeros(0, np.int64)  # of the transition since the beginning: its chunk never changes
+        self._sequence = np.zeros(0, np.int64)  # its planner's number for it
         self.added = 0
-        self._last_stamp_ns: int | None = None
+        self._last: Transition | None = None
 
     def __len__(self) -> int:
         return min(self.added, self.capacity)
@@ -38,14 +42,18 @@ class ReplayBuffer:
         if self.added == len(self._run) < self.capacity:
             self._grow(min(self.capacity, max(1024, 2 * self.added)))
         i = self.added % self.capacity
-        follows = (
-            self._last_stamp_ns is not None and abs(t.stamp_ns - self._last_stamp_ns - self._dt_ns) < self._dt_ns // 2
-        )
-        self._run[i] = self._run[i - 1] + 1 if follows else 1
+        self._run[i] = self._run[i - 1] + 1 if self._follows(t) else 1
         self._states[i], self._actions[i], self._next[i] = t.state, t.action, t.next_state
-        self._number[i] = self.added
-        self._last_stamp_ns = t.stamp_ns
+        self._sequence[i] = t.sequence
+        self._last = t
         self.added += 1
+
+    def _follows(self, t: Transition) -> bool:
+        """Whether it is the next one of the same planner, one step later."""
+        last = self._last
+        if last is None or (t.start_ns, t.sequence) != (last.start_ns, last.sequence + 1):
+            return False
+        return abs(t.stamp_ns - last.stamp_ns - self._dt_ns) < self._dt_ns // 2
 
     def starts(self, steps: int, held_out: bool) -> np.ndarray:
         """Indices where `steps` transitions follow each other within held-out (or within training) chunks only."""
@@ -53,12 +61,11 @@ class ReplayBuffer:
         if size < steps:
             return np.zeros(0, np.int64)
         ends = np.arange(self.added - size + steps - 1, self.added)
-        slots = ends % self.capacity
-        first = ends - steps + 1
-        whole = self._run[slots] >= steps
+        first = (ends - steps + 1) % self.capacity
+        whole = self._run[ends % self.capacity] >= steps
         probes = np.append(np.arange(0, steps, CHUNK), steps - 1)  # at least one in each chunk that it touches
-        inside = (is_held_out(first[:, None] + probes) == held_out).all(1)
-        return first[whole & inside] % self.capacity
+        inside = (is_held_out(self._sequence[first][:, None] + probes) == held_out).all(1)
+        return first[whole & inside]
 
     def sequences(self, starts: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """States (..., steps + 1, S) and actions (..., steps, A) from the given starts (...)."""
@@ -67,26 +74,26 @@ class ReplayBuffer:
         return states, self._actions[slots]
 
     def chunk(self, slots: np.ndarray) -> np.ndarray:
-        """Which chunk each slot's transition belongs to."""
-        return self._number[slots] // CHUNK
+        """Which chunk each slot's transition belongs to; those of several planners share their numbers."""
+        return self._sequence[slots] // CHUNK
 
     def everything(self) -> tuple[np.ndarray, np.ndarray]:
         """States (B, S) and next states (B, S) of all training transitions."""
-        slots = np.arange(self.added - len(self), self.added)
-        slots = slots[~is_held_out(slots)] % self.capacity
+        slots = np.arange(self.added - len(self), self.added) % self.capacity
+        slots = slots[~is_held_out(self._sequence[slots])]
         return self._states[slots], self._next[slots]
 
     def _grow(self, size: int) -> None:
-        for name in ("_states", "_actions", "_next", "_run", "_number"):
+        for name in ("_states", "_actions", "_next", "_run", "_sequence"):
             old = getattr(self, name)
             new = np.zeros((size, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
 
 
-def is_held_out(number: np.ndarray) -> np.ndarray:
-    """Whether a transition, by its number since the beginning, is kept for judging."""
-    return (number // CHUNK) % HELD_OUT == HELD_OUT // 2
+def is_held_out(sequence: np.ndarray) -> np.ndarray:
+    """Whether a transition, by its planner's number for it, is kept for judging."""
+    return (sequence // CHUNK) % HELD_OUT == HELD_OUT // 2
 
 
 def resampled(buffer: ReplayBuffer, starts: np.ndarray, members: int, seed: int) -> list[np.ndarray]:

@@ -17,7 +17,7 @@ from mbrl_ros.learning import judging
 from mbrl_ros.learning.models import load_model
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import load_run, with_settings
+from mbrl_ros.settings import ACTION_MAP_NAMES, load_run, with_settings
 
 ORACLE_SAMPLES = 64  # true physics is slow, and needs fewer
 
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="first seed (0)")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds (1)")
+    parser.add_argument("--action-map", choices=ACTION_MAP_NAMES, help="in place of the run file's")
     parser.add_argument("--perfect-state", action="store_true", help="no sensor noise")
     judging.add_arguments(parser)
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report")
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     judging.check(args)
-    run = with_settings(load_run(args.run_name), args.settings)
+    run = with_settings(load_run(args.run_name, args.action_map), args.settings)
     if args.perfect_state:
         run = run.with_setting("bridge.noise", False)
     torch.set_num_threads(run.planner.threads)

@@ -1,4 +1,4 @@
-"""How well a fixed model drives the robot, judged on the truth: commands followed, or the pole kept up."""
+"""How well a fixed model drives the robot, judged on the truth: are commands followed, is the goal reached and kept."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from mbrl_ros.backends.mujoco import MujocoBackend
 from mbrl_ros.control.agent import Agent
@@ -27,6 +28,9 @@ COMMANDS = (
     (0.0, 0.0, 0.0),
 )
 WARM_UP = 5.0  # s at most for the guard to fade in before the first command
+GOAL_SECONDS = 15.0  # of robot time to reach a goal and to keep it
+KEPT_SECONDS = 5.0  # at the end, in which it should be kept
+KEPT_SHARE, FOR_GOOD = "_share_last_5s", "_for_good_after_s"  # keys of a report, after the name of the goal
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,7 @@ def evaluate_tracking(
     progress: Callable[[float], None] = lambda share: None,
 ) -> Evaluation:
     """One continuous run over all commands, nothing explored, nothing learned."""
-    config = dataclasses.replace(run.planner, learning=False, mode="mppi", seed=seed)
-    agent = Agent(spec, config)
-    if model is not None:
-        agent.set_model(model, 1)
-    session = Session(run, MujocoBackend(spec, seed + 1000, noise=not perfect_state), agent)
+    session = _session(run, spec, model, seed, not perfect_state)
     score, falls = TrackingScore(), 0
     falls += _wait_until_followed(session)
     steps = round(hold / spec.dt)
@@ -68,26 +68,36 @@ def evaluate_tracking(
     return Evaluation(score, falls, session.actions["clip"] / total)
 
 
-def evaluate_balance(run: RunConfig, spec: RobotSpec, model, seconds: float = 15.0, seed: int = 0) -> dict:
-    """From hanging: share of the last 5 s in which the pole is upright (within 15 degrees)."""
-    config = dataclasses.replace(run.planner, learning=False, mode="mppi", seed=seed)
-    agent = Agent(spec, config)
-    agent.set_model(model, 1)
-    session = Session(run, MujocoBackend(spec, seed + 1000, noise=run.bridge.noise), agent)
-    pole = [session.step(np.zeros(0)).truth.joint_position[1] for _ in range(round(seconds / spec.dt))]
-    return balance(np.array(pole), spec.dt)
+def evaluate_goal(
+    run: RunConfig, spec: RobotSpec, model, seconds: float = GOAL_SECONDS, seed: int = 0, perfect_state: bool = False
+) -> dict:
+    """From the start of the robot: when it reached the goal of its task for good, and how well it kept it."""
+    session = _session(run, spec, model, seed, not perfect_state)
+    task, layout = session.agent.task, session.agent.layout
+    there, falls, command = [], 0, np.zeros(task.command_size)
+    for _ in range(round(seconds / spec.dt)):
+        outcome = session.step(command)
+        there.append(bool(task.at_goal(torch.from_numpy(layout.encode(outcome.truth)))))
+        falls += outcome.fell
+    return goal_kept(task.goal, np.array(there), spec.dt) | {"falls": falls}
 
 
-def balance(pole: np.ndarray, dt: float) -> dict:
-    """Pole angles (T,), 0 upright -> when it came up for good (None: never), and how it stood in the last 5 s."""
-    upright = np.cos(pole) > np.cos(np.radians(15))
-    last = upright[-round(5 / dt) :]
-    down = np.flatnonzero(~upright)
-    standing_from = down[-1] + 1 if len(down) else 0
+def goal_kept(goal: str, there: np.ndarray, dt: float) -> dict:
+    """(T,) bool, at the goal or not -> the share of the last 5 s there, and since when for good (None: not at all)."""
+    away = np.flatnonzero(~there)
+    since = away[-1] + 1 if len(away) else 0
     return {
-        "upright_share_last_5s": float(last.mean()),
-        "up_for_good_after_s": float(standing_from * dt) if standing_from < len(pole) else None,
+        f"{goal}{KEPT_SHARE}": float(there[-round(KEPT_SECONDS / dt) :].mean()),
+        f"{goal}{FOR_GOOD}": float(since * dt) if since < len(there) else None,
     }
+
+
+def _session(run: RunConfig, spec: RobotSpec, model, seed: int, noise: bool) -> Session:
+    """Nothing explored, nothing learned."""
+    agent = Agent(spec, dataclasses.replace(run.planner, learning=False, mode="mppi", seed=seed))
+    if model is not None:
+        agent.set_model(model, 1)
+    return Session(run, MujocoBackend(spec, seed + 1000, noise), agent)
 
 
 def _wait_until_followed(session: Session) -> int:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 import numpy as np
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.report import SCHEMA, SETTLE, STRIDE, parse_commands
-from mbrl_ros.learning.evaluating import COMMANDS, evaluate_balance, evaluate_tracking
+from mbrl_ros.learning.evaluating import COMMANDS, FOR_GOOD, KEPT_SHARE, evaluate_goal, evaluate_tracking
+from mbrl_ros.paths import check_report
+from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import RunConfig
+from mbrl_ros.tasks import make_task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +32,14 @@ def check(args: argparse.Namespace) -> None:
         raise ConfigError("--seeds must be at least 1")
     if not args.hold >= SETTLE + STRIDE + 0.1:
         raise ConfigError(f"--hold must be at least {SETTLE + STRIDE + 0.1:.1f} s: shorter ones cannot be judged")
-    if args.report and not os.access(args.report.absolute().parent, os.W_OK):
-        raise ConfigError(f"--report {args.report}: cannot write into {args.report.absolute().parent}")
+    check_report(args.report)
 
 
 def judged(run: RunConfig, spec: RobotSpec, model, commands, hold: float, seed: int, progress=lambda share: None):
-    """{"summary", "commands"} of one model and one seed."""
-    if run.planner.task == "cartpole":
-        return {"summary": evaluate_balance(run, spec, model, seed=seed), "commands": []}
+    """{"summary", "commands"} of one model and one seed, by what its task calls good."""
+    if make_task(run.planner.task, FeatureLayout(spec)).goal is not None:
+        summary = evaluate_goal(run, spec, model, seed=seed, perfect_state=not run.bridge.noise)
+        return {"summary": summary, "commands": []}
     result = evaluate_tracking(run, spec, model, commands, hold, seed, not run.bridge.noise, progress)
     summary = result.score.summary() | {"falls": result.falls, "clipped_share": result.clipped_share}
     return {"summary": summary, "commands": result.score.commands()}
@@ -45,10 +47,11 @@ def judged(run: RunConfig, spec: RobotSpec, model, commands, hold: float, seed: 
 
 def in_words(result: dict) -> str:
     s = result["summary"]
-    if "upright_share_last_5s" in s:
-        share, after = 100 * s["upright_share_last_5s"], s["up_for_good_after_s"]
-        when = "never up for good" if after is None else f"up for good after {after:.1f} s"
-        return f"upright {share:.0f}% of the last 5 s, {when}"
+    goal = next((key.removesuffix(KEPT_SHARE) for key in s if key.endswith(KEPT_SHARE)), None)
+    if goal is not None:
+        share, after = 100 * s[goal + KEPT_SHARE], s[goal + FOR_GOOD]
+        when = "never for good" if after is None else f"for good after {after:.1f} s"
+        return f"{goal} {share:.0f}% of the last 5 s, {when}, {s['falls']} falls"
     if s["velocity_error"] is None:
         return f"not judged: no command was held for long enough, {s['falls']} falls"
     return (

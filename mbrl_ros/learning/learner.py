@@ -111,10 +111,12 @@ class Learner:
                 self._train_from(self.incumbent or new_ensemble(self.config.ensemble, self.layout, self.config.seed))
         return Verdict(bool(good), self.card, quality, rival, loss)
 
-    def return_to(self, model: Ensemble) -> None:
-        """Another model is the incumbent again, and the candidate starts from it."""
+    def return_to(self, model: Ensemble | None) -> None:
+        """Another model is the incumbent again, and the candidate starts from it; None: from nothing."""
         self.incumbent = model
-        self._train_from(model)
+        if model is None:
+            self.rounds = 0
+        self._train_from(model or new_ensemble(self.config.ensemble, self.layout, self.config.seed))
 
     def _train_from(self, model: Ensemble) -> None:
         train = self.config.train

@@ -22,8 +22,9 @@ from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.learning_curve import plot_curves
 from mbrl_ros.learning.models import save_model
 from mbrl_ros.learning.session import Session
+from mbrl_ros.paths import check_out
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import RunConfig, load_run, with_settings
+from mbrl_ros.settings import ACTION_MAP_NAMES, RunConfig, load_run, with_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robot-seconds", type=float, default=60.0, help="of robot time to learn from (60)")
     parser.add_argument("--seed", type=int, default=0, help="first seed (0)")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, one after another (1)")
-    parser.add_argument("--action-map", choices=("gait", "joint", "spline"), help="in place of the run file's")
+    parser.add_argument("--action-map", choices=ACTION_MAP_NAMES, help="in place of the run file's")
     parser.add_argument("--perfect-state", action="store_true", help="no sensor noise")
     parser.add_argument("--evaluate-at", default="", metavar="S,S", help="judge at these robot seconds too")
     judging.add_arguments(parser)
@@ -53,11 +54,10 @@ class Curve:
 
 def run(args: argparse.Namespace) -> int:
     judging.check(args)
+    check_out(args.out)
     if not args.robot_seconds > 0:
         raise ConfigError("--robot-seconds must be more than 0")
-    run = with_settings(load_run(args.run_name), args.settings)
-    if args.action_map:
-        run = run.with_setting("planner.action_map", args.action_map)
+    run = with_settings(load_run(args.run_name, args.action_map), args.settings)
     if args.perfect_state:
         run = run.with_setting("bridge.noise", False)
     console = Console()

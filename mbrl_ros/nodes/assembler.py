@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Imu, JointState
 
-from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.messages.fields import JointOrder, Refused
+from mbrl_ros.nodes.messages.state import imu_of, joints_of, odometry_of
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.types import BaseState, RobotState
 
@@ -27,13 +30,14 @@ class StateAssembler:
         """`report` is called once for each new reason to refuse a message; `refused` counts all, by reason."""
         self.refused: Counter[str] = Counter()
         self._report = report
-        self._order = convert.JointOrder(spec.joint_names)
+        self._heard: dict[str, int | None] = dict.fromkeys(spec.state_topics)  # steady time of the last usable message
+        self._order = JointOrder(spec.joint_names)
         self._recent = {topic: deque(maxlen=8) for topic in spec.state_topics if topic != "joint_states"}
         self._equal = dict.fromkeys(self._recent, True)  # whether the topic's stamps agree with joint_states
         self._waiting: tuple | None = None
 
     def joint_states(self, message: JointState) -> RobotState | None:
-        joints = self._taken("joint_states", convert.joints_of, message, self._order)
+        joints = self._taken("joint_states", joints_of, message, self._order)
         if joints is None:
             return None
         if self._waiting is not None:
@@ -44,10 +48,15 @@ class StateAssembler:
         return self._joined()
 
     def imu(self, message: Imu) -> RobotState | None:
-        return self._added("imu/data", convert.imu_of, message)
+        return self._added("imu/data", imu_of, message)
 
     def odom(self, message: Odometry) -> RobotState | None:
-        return self._added("odom", convert.odometry_of, message)
+        return self._added("odom", odometry_of, message)
+
+    def silent(self, since_ns: int) -> list[str]:
+        """The topics without a usable message for so many ns of steady time."""
+        earliest = time.monotonic_ns() - since_ns
+        return [topic for topic, heard_ns in self._heard.items() if heard_ns is None or heard_ns < earliest]
 
     def _added(self, topic: str, read: Callable, message) -> RobotState | None:
         if topic not in self._recent:
@@ -60,13 +69,15 @@ class StateAssembler:
 
     def _taken(self, topic: str, read: Callable, *arguments):
         try:
-            return read(*arguments)
-        except convert.Refused as refusal:
+            sample = read(*arguments)
+        except Refused as refusal:
             reason = f"{topic}: {refusal}"
             self.refused[reason] += 1
             if self.refused[reason] == 1:
                 self._report(reason)
             return None
+        self._heard[topic] = time.monotonic_ns()
+        return sample
 
     def _joined(self) -> RobotState | None:
         stamp_ns, position, velocity = self._waiting

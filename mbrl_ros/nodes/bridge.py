@@ -8,7 +8,7 @@ it steps dt on the `applied` stamped with the state it last published, and repea
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -16,18 +16,35 @@ from rclpy.node import Node
 from mbrl_ros.backends.driver import SimulatedDriver
 from mbrl_ros.backends.mujoco import MujocoBackend
 from mbrl_ros.backends.urdf import urdf_text
-from mbrl_ros.nodes import convert, topics
 from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.messages.fields import JointOrder, Refused
+from mbrl_ros.nodes.messages.motion import applied_of, mode_of, target_of
+from mbrl_ros.nodes.messages.state import clock_message, imu_message, joint_state_message, odometry_message
+from mbrl_ros.nodes.messages.status import (
+    ERROR,
+    OK,
+    WARN,
+    diagnostics_message,
+    event_message,
+    number_message,
+    status_message,
+    text_message,
+)
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.rivals import Rivals
 from mbrl_ros.nodes.run import run_node
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.settings import BridgeConfig
-from mbrl_ros.types import Event
+from mbrl_ros.types import NS, Event
 
 LEAST_SAMPLE_RATE = 100.0  # Hz
 REPEAT_PERIOD = 0.2  # s of wall time between two copies of one state in lockstep
 DIAGNOSTICS_PERIOD = 0.5  # s
+METRICS_PERIOD = 0.1  # s
+REAL_TIME_FACTOR = "real_time_factor"  # robot time per wall time, over the last second
+TRUE_VX = "true_vx"  # m/s, body frame
+METRICS = (REAL_TIME_FACTOR, keys.SLIPPED_SECONDS, TRUE_VX)
 TWO_ROBOTS = "another robot publishes on joint_states: end one, or give each its namespace or ROS_DOMAIN_ID"
 RIVALS_PERIOD = 1.0  # s between two looks for a second robot on the same topics
 
@@ -46,6 +63,9 @@ class Bridge(Node):
         self._paused = False
         self._refused: Counter[str] = Counter()
         self._slipped = 0.0  # s
+        self._passed: deque[tuple[float, int]] = deque(
+            maxlen=11
+        )  # steady time and robot time, at each report of metrics
         self._due: float | None = None  # of the next physics step; none before the first and while paused
         self._create_publishers(config.clock)
         self._create_services()
@@ -53,7 +73,8 @@ class Bridge(Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if self._lockstep:
             self.create_timer(REPEAT_PERIOD, self._publish_state, clock=steady)
-        self.create_timer(DIAGNOSTICS_PERIOD, self._report, clock=steady)
+        self.create_timer(METRICS_PERIOD, self._report_metrics, clock=steady)
+        self.create_timer(DIAGNOSTICS_PERIOD, self._report_diagnostics, clock=steady)
         self.create_timer(RIVALS_PERIOD, self._look_for_rivals, clock=steady)
         self._publish_state()
 
@@ -66,8 +87,10 @@ class Bridge(Node):
         self._clocks = topics.publisher(self, topics.CLOCK) if clock else None
         self._events = topics.publisher(self, topics.EVENTS)
         self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
+        names = METRICS if with_base else [name for name in METRICS if name != TRUE_VX]
+        self._metrics = {name: topics.publisher(self, topics.metric(name)) for name in names}
         self._description = topics.publisher(self, topics.ROBOT_DESCRIPTION)
-        self._description.publish(convert.text_message(urdf_text(self._spec)))
+        self._description.publish(text_message(urdf_text(self._spec)))
 
     def _create_services(self) -> None:
         topics.service(self, topics.RESET_WORLD, self._reset_world)
@@ -75,7 +98,7 @@ class Bridge(Node):
         topics.service(self, topics.STEP_SIMULATION, self._step_simulation)
 
     def _listen(self) -> None:
-        self._applied_order = convert.JointOrder(self._spec.actuated_names)
+        self._applied_order = JointOrder(self._spec.actuated_names)
         if self._lockstep:
             topics.subscription(self, topics.APPLIED, self._taking(topics.APPLIED.name, self._on_applied))
         else:
@@ -92,7 +115,7 @@ class Bridge(Node):
         def take(message) -> None:
             try:
                 callback(message)
-            except convert.Refused as refusal:
+            except Refused as refusal:
                 reason = f"{topic}: {refusal}"
                 self._refused[reason] += 1
                 if self._refused[reason] == 1:
@@ -101,18 +124,20 @@ class Bridge(Node):
         return take
 
     def _on_command(self, message) -> None:
-        self._driver.command(convert.target_of(message, self._spec))
+        for event in self._driver.command(target_of(message, self._spec)):
+            self._tell(event)
 
     def _on_mode(self, message) -> None:
-        self._driver.set_mode(convert.mode_of(message))
+        self._driver.set_mode(mode_of(message))
 
     def _on_applied(self, message) -> None:
         """One cycle of lockstep."""
-        command = convert.applied_of(message, self._spec, self._applied_order)
+        command = applied_of(message, self._spec, self._applied_order)
         if command.stamp_ns != self._driver.stamp_ns or self._paused:
             return
         self._driver.set_mode(command.mode)
-        self._driver.command(command.target)
+        for event in self._driver.command(command.target):
+            self._tell(event)
         self._step_dt()
 
     def _reset_world(self) -> tuple[bool, str]:
@@ -174,32 +199,49 @@ class Bridge(Node):
         self._rivals.sent += 1
         state = self._backend.measure()
         if state.base is not None:
-            self._imu.publish(convert.imu_message(state))
-            self._odom.publish(convert.odometry_message(state))
-        self._joint_states.publish(convert.joint_state_message(state, self._spec))
+            self._imu.publish(imu_message(state))
+            self._odom.publish(odometry_message(state))
+        self._joint_states.publish(joint_state_message(state, self._spec))
         if state.base is not None and self._truth.get_subscription_count():
-            self._truth.publish(convert.odometry_message(self._backend.truth()))
+            self._truth.publish(odometry_message(self._backend.truth()))
         if self._clocks is not None:
-            self._clocks.publish(convert.clock_message(state.stamp_ns))
+            self._clocks.publish(clock_message(state.stamp_ns))
 
     def _tell(self, event: Event) -> None:
-        self._events.publish(convert.event_message(event))
+        self._events.publish(event_message(event))
         self.get_logger().info(f"{event.name}: {event.message}")
 
-    def _report(self) -> None:
-        level, text = convert.OK, "held until commanded" if self._driver.held else "driven"
+    def _report_metrics(self) -> None:
+        self._passed.append((time.monotonic(), self._driver.stamp_ns))
+        values = {REAL_TIME_FACTOR: self._real_time_factor(), keys.SLIPPED_SECONDS: self._slipped}
+        truth = self._backend.truth()
+        if truth.base is not None:
+            values[TRUE_VX] = truth.base.linear_velocity_body[0]
+        for name, value in values.items():
+            if self._metrics[name].get_subscription_count():
+                self._metrics[name].publish(number_message(value))
+
+    def _real_time_factor(self) -> float:
+        if len(self._passed) < 2:
+            return 0.0
+        (wall_then, robot_then), (wall, robot) = self._passed[0], self._passed[-1]
+        return (robot - robot_then) / NS / (wall - wall_then)
+
+    def _report_diagnostics(self) -> None:
+        level, text = OK, "held until commanded" if self._driver.held else "driven"
         if self._driver.damped:
-            level, text = convert.WARN, "damped: no commands"
+            level, text = WARN, "damped: no commands"
         if self._rivalled:
-            level, text = convert.ERROR, TWO_ROBOTS
+            level, text = ERROR, TWO_ROBOTS
         values = {
             keys.SLIPPED_SECONDS: self._slipped,
+            REAL_TIME_FACTOR: self._real_time_factor(),
             "refused_messages": self._refused.total(),
             "robot_mode": self._driver.mode or "not told yet",
             "paused": self._paused,
         }
-        status = convert.status(self.get_fully_qualified_name(), text, values, level)
-        self._diagnostics.publish(convert.diagnostics_message(self.get_clock().now().nanoseconds, [status]))
+        status = status_message(self.get_fully_qualified_name(), text, values, level)
+        self._diagnostics.publish(diagnostics_message(self.get_clock().now().nanoseconds, [status]))
 
     def _look_for_rivals(self) -> None:
         before, self._rivalled = self._rivalled, self._rivals.found()

@@ -15,8 +15,11 @@ from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
 from mbrl_ros.control.report import Velocity, parse_commands
-from mbrl_ros.nodes import convert, topics
 from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.messages.fields import JointOrder, Refused
+from mbrl_ros.nodes.messages.motion import plan_of
+from mbrl_ros.nodes.messages.status import values_of
 from mbrl_ros.nodes.run import run_node
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.types import NS
@@ -27,7 +30,7 @@ EVERY_NS = NS // 10  # well within the planner's timeout
 class Commander(Node):
     def __init__(self, spec: RobotSpec, commands: tuple[Velocity, ...], hold: float, stamped: bool):
         super().__init__("commander")
-        self._spec, self._order = spec, convert.JointOrder(spec.actuated_names)
+        self._spec, self._order = spec, JointOrder(spec.actuated_names)
         self._commands, self._hold_ns, self._stamped = commands, round(hold * NS), stamped
         self._began_ns = self._said_ns = None  # robot time
         self._said: deque[Velocity] = deque(maxlen=3)  # what may still be on its way back to us
@@ -40,7 +43,7 @@ class Commander(Node):
 
     def _diagnosed(self, message) -> None:
         for status in message.status:
-            mode = convert.values_of(status).get(keys.MODE)
+            mode = values_of(status).get(keys.MODE)
             if mode is not None:
                 self._wanted = mode not in keys.MODES_WITHOUT_COMMANDS
 
@@ -48,8 +51,8 @@ class Commander(Node):
         if self._silent or not self._wanted:
             return
         try:
-            plan = convert.plan_of(message, self._spec, self._order)
-        except convert.Refused as refusal:
+            plan = plan_of(message, self._spec, self._order)
+        except Refused as refusal:
             self.get_logger().warning(f"plan: {refusal}", throttle_duration_sec=5.0)
             return
         if self._began_ns is None or plan.stamp_ns < self._began_ns:

@@ -11,9 +11,21 @@ from collections import Counter
 
 from rclpy.clock import Clock, ClockType
 
-from mbrl_ros.nodes import convert, topics
 from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.assembler import subscribe_state
+from mbrl_ros.nodes.messages.fields import JointOrder, Refused
+from mbrl_ros.nodes.messages.motion import applied_message, command_message, mode_message, plan_of
+from mbrl_ros.nodes.messages.status import (
+    ERROR,
+    OK,
+    WARN,
+    diagnostics_message,
+    event_message,
+    event_of,
+    number_message,
+    status_message,
+)
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.run import ManagedNode, run_node
 from mbrl_ros.robots.spec import load_robot
@@ -24,7 +36,7 @@ from mbrl_ros.types import NS, Action, Command, Event, RobotMode, RobotState
 
 WATCH_PERIOD = 0.01  # s
 LISTEN_NS = NS  # from the first state on, for latched events: was the robot left damped?
-BRIEF_DAMPING_NS = 100_000_000
+BRIEF_DAMPING_NS = 100_000_000  # up to which a robot that damped itself has hardly moved its joints
 SILENCE_NS = 25_000_000  # without a command for this long, the guard repeats one: drivers damp after 50 ms
 DIAGNOSTICS_PERIOD = 0.5  # s
 METRICS_PERIOD = 0.1  # s
@@ -32,7 +44,8 @@ METRICS_PERIOD = 0.1  # s
 # What the bridge and drivers announce, and what it means to the gate.
 ANNOUNCED = {
     "reset": Request.SIM_RESET,
-    "damp": Request.DRIVER_DAMPED,
+    "damp": Request.LEFT_DAMPED,
+    "obey": Request.DRIVER_DAMPED,
     "pause": Request.PAUSE,
     "resume": Request.RESUME,
 }
@@ -43,7 +56,7 @@ SERVICES = (
     (topics.SIT_DOWN, Request.SIT_DOWN),
 )
 METRICS = (keys.PLAN_AGE_MS, keys.STATE_AGE_MS, keys.CLIPPED_SHARE)
-LEVELS = {Action.FOLLOW: convert.OK, Action.CLIP: convert.OK, Action.DAMP: convert.ERROR}
+LEVELS = {Action.FOLLOW: OK, Action.CLIP: OK, Action.DAMP: ERROR}
 
 
 class Guard(ManagedNode):
@@ -56,7 +69,7 @@ class Guard(ManagedNode):
         self._spec = load_robot(config.robot)
         self._lockstep = config.lockstep
         self._shortest_ns = round(0.9 * NS / config.max_rate)
-        self._plan_order = convert.JointOrder(self._spec.actuated_names)
+        self._plan_order = JointOrder(self._spec.actuated_names)
         self._commands = topics.publisher(self, topics.commands(self._spec))
         self._modes = topics.publisher(self, topics.ROBOT_MODE)
         self._applied = topics.publisher(self, topics.APPLIED)
@@ -82,6 +95,7 @@ class Guard(ManagedNode):
         self._clipped = 0
         self._seen_back = 0  # times that robot time went back, up to the last diagnostics
         self._mode: RobotMode | None = None  # last published
+        self._damped_ns: int | None = None  # robot time at which the driver damped itself, until it obeys again
         self._quiet_until_ns = 0  # steady time
         self._sent_ns = 0  # steady time
         self._sent_stamp_ns: int | None = None
@@ -113,7 +127,7 @@ class Guard(ManagedNode):
         if not self.active:
             return
         try:
-            plan = convert.plan_of(message, self._spec, self._plan_order)
+            plan = plan_of(message, self._spec, self._plan_order)
         except ValueError as refusal:
             self._refused_plans += 1
             self.get_logger().error(f"plan: {refusal}", throttle_duration_sec=2.0)
@@ -129,19 +143,31 @@ class Guard(ManagedNode):
         if not self.active or message.name not in ANNOUNCED:
             return
         try:
-            event, now = convert.event_of(message), self._now()
-        except convert.Refused as refusal:
+            event, now = event_of(message), self._now()
+        except Refused as refusal:
             self.get_logger().error(str(refusal))
             return
         wanted = ANNOUNCED[event.name]
         if self._memory.state is None or event.stamp_ns < self._memory.origin_ns:
             # Latched, of a time before this guard: only that the robot lost its guard still matters.
-            if wanted is Request.DRIVER_DAMPED:
-                self._memory, _, _ = gate.request(self._memory, Request.LEFT_DAMPED, now)
+            if wanted is Request.LEFT_DAMPED:
+                self._memory, _, _ = gate.request(self._memory, wanted, now)
+        elif wanted is Request.LEFT_DAMPED:
+            self._damped_ns = event.stamp_ns
+        elif wanted is Request.DRIVER_DAMPED:
+            self._on_obeyed(event, now)
+        else:
+            self._memory, _, _ = gate.request(self._memory, wanted, now)
+
+    def _on_obeyed(self, event: Event, now: int) -> None:
+        """The driver damped itself, and follows commands again: from where its joints are, if they have moved."""
+        damped_ns, self._damped_ns = self._damped_ns, None
+        if damped_ns is None or event.stamp_ns - damped_ns < BRIEF_DAMPING_NS:
             return
-        if wanted is Request.DRIVER_DAMPED and gate.robot_time(self._memory, now) - event.stamp_ns < BRIEF_DAMPING_NS:
-            return  # it follows the next command, and the joints have not moved far
-        self._memory, _, _ = gate.request(self._memory, wanted, now)
+        self._memory, _, message = gate.request(self._memory, Request.DRIVER_DAMPED, now)
+        self.get_logger().warning(f"{event.message}: {message}")
+        if not self._lockstep:
+            self._send(now)
 
     def _on_request(self, wanted: Request) -> tuple[bool, str]:
         if not self.active:
@@ -175,19 +201,19 @@ class Guard(ManagedNode):
         if command is None:
             return
         self._set_mode(command.mode)
-        self._commands.publish(convert.command_message(command.target, self._spec))
-        self._applied.publish(convert.applied_message(command, self._spec))
+        self._commands.publish(command_message(command.target, self._spec))
+        self._applied.publish(applied_message(command, self._spec))
         self._sent_ns, self._sent_stamp_ns = now, command.stamp_ns
         self._actions[command.action] += 1
         self._clipped += decision.clipped
 
     def _set_mode(self, mode: RobotMode) -> None:
         if mode is not self._mode:
-            self._modes.publish(convert.mode_message(mode))
+            self._modes.publish(mode_message(mode))
             self._mode = mode
 
     def _tell(self, event: Event) -> None:
-        self._events.publish(convert.event_message(event))
+        self._events.publish(event_message(event))
         if event.name in ("fall", "estop"):
             self.get_logger().warning(f"{event.name}: {event.message}")
         else:
@@ -208,7 +234,7 @@ class Guard(ManagedNode):
             return
         for name, value in self._numbers().items():
             if value is not None and self._metrics[name].get_subscription_count():
-                self._metrics[name].publish(convert.number_message(value))
+                self._metrics[name].publish(number_message(value))
 
     def _report_diagnostics(self) -> None:
         if not self.active:
@@ -221,9 +247,9 @@ class Guard(ManagedNode):
         back_in_all = self._memory.counts.get("state_time_back", 0)
         back, self._seen_back = back_in_all - self._seen_back, back_in_all
         if back > 1:  # one is a robot that started again
-            level, text = convert.ERROR, "robot time goes back and forth: do two robots publish in one graph?"
-        status = convert.status(self.get_fully_qualified_name(), text, values, level)
-        self._diagnostics.publish(convert.diagnostics_message(self.get_clock().now().nanoseconds, [status]))
+            level, text = ERROR, "robot time goes back and forth: do two robots publish in one graph?"
+        status = status_message(self.get_fully_qualified_name(), text, values, level)
+        self._diagnostics.publish(diagnostics_message(self.get_clock().now().nanoseconds, [status]))
 
     def _numbers(self) -> dict[str, float | None]:
         now, sent = self._now(), self._actions.total()
@@ -237,8 +263,8 @@ class Guard(ManagedNode):
 
 def _summary(command: Command | None, why: str) -> tuple[bytes, str]:
     if command is None:
-        return convert.WARN, "no complete state yet"
-    return LEVELS.get(command.action, convert.WARN), f"{command.action}: {why}"
+        return WARN, "no complete state yet"
+    return LEVELS.get(command.action, WARN), f"{command.action}: {why}"
 
 
 def main() -> int:

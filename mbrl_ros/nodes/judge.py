@@ -18,8 +18,13 @@ from rclpy.utilities import remove_ros_args
 
 from mbrl_ros.control.punctuality import Punctuality
 from mbrl_ros.control.report import STRIDE, TrackingScore, tracking_report, write_report
-from mbrl_ros.nodes import convert, topics
 from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.messages.fields import JointOrder, Refused, stamp_of
+from mbrl_ros.nodes.messages.learning import transition_of
+from mbrl_ros.nodes.messages.motion import applied_of, plan_of, velocity_command_of
+from mbrl_ros.nodes.messages.state import base_of
+from mbrl_ros.nodes.messages.status import event_of, values_of
 from mbrl_ros.nodes.run import run_node
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.types import NS
@@ -69,8 +74,8 @@ class Judge(Node):
         self._sent_by_then = 0  # when the learner last said how many it has received
         self._said: dict[str, dict[str, str]] = {}  # node: its diagnostics
         self._refused: Counter[str] = Counter()  # messages that could not be read, by reason
-        self._plan_order = convert.JointOrder(spec.actuated_names)
-        self._applied_order = convert.JointOrder(spec.actuated_names)
+        self._plan_order = JointOrder(spec.actuated_names)
+        self._applied_order = JointOrder(spec.actuated_names)
         self._listen()
         self.create_timer(EVERY, lambda: print(json.dumps(self._status()), flush=True))
 
@@ -92,19 +97,19 @@ class Judge(Node):
         def take(message, info):
             try:
                 callback(message, info["received_timestamp"])
-            except convert.Refused as refusal:
+            except Refused as refusal:
                 self._refused[f"{topic.name}: {refusal}"] += 1
 
         topics.subscription(self, topic, take)
 
     def _state(self, message, received_ns: int) -> None:
-        self._now_ns = convert.stamp_of(message.header.stamp)
+        self._now_ns = stamp_of(message.header.stamp)
         if self._first_ns is None:
             self._first_ns = self._now_ns
         self._receipts.state(self._now_ns, received_ns)
 
     def _planned(self, message, received_ns: int) -> None:
-        plan = convert.plan_of(message, self._spec, self._plan_order)
+        plan = plan_of(message, self._spec, self._plan_order)
         self._all_plans += 1
         self._punctuality.plan(plan.sequence, plan.stamp_ns)
         if not self._versions or plan.model != self._versions[-1][1]:
@@ -116,12 +121,12 @@ class Judge(Node):
             self._receipts.plan(plan.stamp_ns, received_ns)
 
     def _applied(self, message, received_ns: int) -> None:
-        command = convert.applied_of(message, self._spec, self._applied_order)
+        command = applied_of(message, self._spec, self._applied_order)
         self._action = command.action
         self._punctuality.applied(command.stamp_ns, command.plan_sequence, command.action)
 
     def _event(self, message, received_ns: int) -> None:
-        event = convert.event_of(message)
+        event = event_of(message)
         if self._first_ns is None or event.stamp_ns < self._first_ns:
             return  # latched, of a time before this judge
         self._punctuality.event(event.name)
@@ -130,24 +135,24 @@ class Judge(Node):
             self._falls_exploring += not self._commandable()
 
     def _transition(self, message, received_ns: int) -> None:
-        transition = convert.transition_of(message)
+        transition = transition_of(message)
         start = transition.start_ns
         self._sent[start] = max(self._sent.get(start, 0), transition.sequence + 1)
 
     def _diagnostics(self, message, received_ns: int) -> None:
         for status in message.status:
             name = status.name.rpartition("/")[2]
-            self._said[name] = convert.values_of(status)
+            self._said[name] = values_of(status)
             if name == "learner":
                 self._sent_by_then = sum(self._sent.values())
 
     def _commanded(self, message, received_ns: int) -> None:
-        self._command = tuple(convert.velocity_command_of(message).tolist())
+        self._command = tuple(velocity_command_of(message).tolist())
         self._command_received_ns = received_ns
 
     def _true_state(self, message, received_ns: int) -> None:
         """Scores from the first step that follows commands on, falls included, random motion not."""
-        stamp_ns, base = convert.base_of(message)
+        stamp_ns, base = base_of(message)
         if received_ns - self._command_received_ns > self._timeout_ns:
             self._command = STILL
         velocity = (*base.linear_velocity_body[:2].tolist(), float(base.angular_velocity_body[2]))

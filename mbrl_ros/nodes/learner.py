@@ -15,8 +15,11 @@ from mbrl_ros.data.inbox import Inbox
 from mbrl_ros.dynamics.storage import Card, to_bytes
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.models import Versions, load_model
-from mbrl_ros.nodes import convert, lockstep, topics
 from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes import lockstep, topics
+from mbrl_ros.nodes.messages.fields import Refused
+from mbrl_ros.nodes.messages.learning import bytes_message, transition_of
+from mbrl_ros.nodes.messages.status import OK, WARN, diagnostics_message, number_message, status_message, values_of
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.run import ManagedNode, run_node
 from mbrl_ros.robots.spec import load_robot
@@ -72,7 +75,7 @@ class LearnerNode(ManagedNode):
         self._resume_at = 0.0  # steady time before which nothing is trained
         self._error = float("nan")
         if self._content:
-            self._models.publish(convert.bytes_message(self._content))
+            self._models.publish(bytes_message(self._content))
         gc.collect()
         gc.freeze()
 
@@ -82,8 +85,8 @@ class LearnerNode(ManagedNode):
         if not self.active:
             return
         try:
-            transition = convert.transition_of(message)
-        except convert.Refused as refusal:
+            transition = transition_of(message)
+        except Refused as refusal:
             self._refused(str(refusal))
             return
         sizes = (len(transition.state), len(transition.action), len(transition.next_state))
@@ -103,17 +106,20 @@ class LearnerNode(ManagedNode):
         """A version that the planner refused is never offered again; the last good one is."""
         if not self.active:
             return
-        refused = {int(key.split()[1]) for key in convert.values_of(message) if key.startswith("refused ")}
+        refused = {int(key.split()[1]) for key in values_of(message) if key.startswith("refused ")}
         if refused <= self._refused_versions:
             return
         self._refused_versions |= refused
         kept = self._versions.newest(self._refused_versions) if self._versions else None
         if kept is None:
-            self.get_logger().error(f"versions {sorted(refused)} were refused, and there is no older one to go back to")
+            self.get_logger().error(
+                f"versions {sorted(refused)} were refused, and none is older: learning starts afresh"
+            )
+            self._learner.return_to(None)
         else:
             self.get_logger().warning(f"versions {sorted(refused)} were refused: back to {kept[1].version}")
             self._learner.return_to(kept[0])
-            self._models.publish(convert.bytes_message(kept[2]))
+            self._models.publish(bytes_message(kept[2]))
 
     def _on_lockstep(self) -> tuple[bool, str]:
         """What is due has been trained: each version right after the transition that called for it."""
@@ -167,7 +173,7 @@ class LearnerNode(ManagedNode):
             return
         content = to_bytes(self._learner.incumbent, verdict.card)
         self._save(verdict.card, content)
-        self._models.publish(convert.bytes_message(content))
+        self._models.publish(bytes_message(content))
         self.get_logger().info(
             f"model {verdict.card.version}: {self._learner.seconds:.0f} s of data, "
             f"held-out error {verdict.candidate.error:.3f}, one-step R2 {verdict.candidate.one_step_r2:.3f}"
@@ -188,7 +194,7 @@ class LearnerNode(ManagedNode):
             return
         for name, value in ((keys.HELD_OUT_ERROR, self._error), (keys.DATA_SECONDS, self._learner.seconds)):
             if np.isfinite(value) and self._metrics[name].get_subscription_count():
-                self._metrics[name].publish(convert.number_message(value))
+                self._metrics[name].publish(number_message(value))
 
     def _report_diagnostics(self) -> None:
         if not self.active:
@@ -208,9 +214,9 @@ class LearnerNode(ManagedNode):
             "duplicates": inbox.duplicates,
             "refused_messages": self._refused_messages,
         }
-        level, text = (convert.WARN, f"{inbox.missing} transitions lost") if inbox.missing else (convert.OK, state)
-        status = convert.status(self.get_fully_qualified_name(), text, values, level)
-        self._diagnostics.publish(convert.diagnostics_message(self.get_clock().now().nanoseconds, [status]))
+        level, text = (WARN, f"{inbox.missing} transitions lost") if inbox.missing else (OK, state)
+        status = status_message(self.get_fully_qualified_name(), text, values, level)
+        self._diagnostics.publish(diagnostics_message(self.get_clock().now().nanoseconds, [status]))
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import numpy as np
 from geometry_msgs.msg import Point
 from visualization_msgs.msg import Marker, MarkerArray
 
-from mbrl_ros.nodes.convert import time_message
+from mbrl_ros.nodes.messages.fields import time_message
 from mbrl_ros.robots.features import FeatureLayout
 
 

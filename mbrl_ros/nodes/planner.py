@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -14,29 +13,42 @@ from rclpy.clock import Clock, ClockType
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.recorder import Recorder
+from mbrl_ros.control.running_time import RunningTime
 from mbrl_ros.control.velocity_command import VelocityCommand
 from mbrl_ros.data.pairing import BREAKS, Pairing, Step
 from mbrl_ros.data.steps import StepClock
-from mbrl_ros.dynamics.storage import ModelRefused, from_bytes
 from mbrl_ros.learning.models import load_model
-from mbrl_ros.nodes import convert, topics
 from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.assembler import subscribe_state
-from mbrl_ros.nodes.lockstep import LearnerInStep
+from mbrl_ros.nodes.flown_model import FlownModel
+from mbrl_ros.nodes.lockstep import LearnerInStep, Turns
+from mbrl_ros.nodes.messages.fields import Refused
+from mbrl_ros.nodes.messages.learning import bytes_of, transition_message
+from mbrl_ros.nodes.messages.motion import applied_of, plan_message, target_of, velocity_command_of
+from mbrl_ros.nodes.messages.status import (
+    ERROR,
+    OK,
+    WARN,
+    diagnostics_message,
+    event_of,
+    number_message,
+    status_message,
+)
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.plan_markers import markers
 from mbrl_ros.nodes.run import ManagedNode, run_node
-from mbrl_ros.planners.problem import NoPlan
+from mbrl_ros.nodes.state_watch import StateWatch
+from mbrl_ros.planners.problem import NoPlan, PlanResult
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import PlannerConfig
-from mbrl_ros.types import Action, Event, RobotState
+from mbrl_ros.types import Action, Event, Plan, RobotState
 
 IDLE = 1.0  # s
 DIAGNOSTICS_PERIOD = 0.5  # s
 METRICS_PERIOD = 0.1  # s
 PLAN_TIMES = 500  # plans behind the percentiles
 METRICS = (keys.PLAN_MS, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
-ROLL_BACK_AFTER = 5  # ticks in a row without a plan, by which time the guard holds stance
 
 
 class Planner(ManagedNode):
@@ -49,14 +61,9 @@ class Planner(ManagedNode):
         torch.set_num_threads(config.threads)
         self._spec = load_robot(config.robot)
         self._agent = Agent(self._spec, config)
-        found = load_model(config.model, "", self._agent.layout) if config.mode != "observe" else None
-        self._flown: tuple[object, int] | None = (found[0], found[1].version) if found else None
-        if self._flown:
-            self._agent.set_model(*self._flown)
-        self._flown_before: tuple[object, int] | None = None
-        self._loading: deque[Future] = deque()
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._in_step = LearnerInStep(self, config.train_every) if config.lockstep and config.learning else None
+        first = load_model(config.model, "", self._agent.layout) if config.mode != "observe" else None
+        self._models = FlownModel(self._agent, first, self._tell_model)
+        self._learner_asked = topics.client(self, topics.LOCKSTEP) if config.lockstep and config.learning else None
         self._plans = topics.publisher(self, topics.PLAN)
         self._transitions = topics.publisher(self, topics.TRANSITION)
         self._model_status = topics.publisher(self, topics.MODEL_STATUS)
@@ -81,16 +88,16 @@ class Planner(ManagedNode):
         self._steps = StepClock(self._spec.dt_ns, self._spec.sample_period_ns)
         self._pairing = Pairing(self._spec)
         self._recorder = Recorder(self._agent.layout, self._agent.task, time.time_ns())
+        self._turns = self._in_turns() if self._settings.current.lockstep else None
+        self._watch = StateWatch(self._spec.dt_ns * 3 // 2, self._assembler.silent)
         self._command = VelocityCommand()
+        self._time = RunningTime()
         self._state: RobotState | None = None  # the newest step's
         self._newest: tuple[int, int] | None = None  # robot time of the newest sample, and steady time of its receipt
         self._due: tuple[RobotState, int] | None = None  # a step to plan from, and when it came (steady time)
         self._offered: tuple[RobotState, int] | None = None  # the same, a round of callbacks ago
-        self._waiting: RobotState | None = None  # lockstep: a state that must not be planned from yet
-        self._paired: RobotState | None = None  # lockstep: the newest that pairing has seen
-        self._applied_until_ns: int | None = None  # robot time of the newest `applied`
-        self._refused: dict[int, str] = {}  # versions that will never be flown, and why
-        self._swaps = self._late = self._no_plans = self._no_plans_in_a_row = 0
+        self._late = self._no_plans = self._non_finite = 0
+        self._effective = 0.0
         self._plan_ms: deque[float] = deque(maxlen=PLAN_TIMES)
         self._tell_model("")
         # What is there now stays: later collections need not look at it.
@@ -98,7 +105,17 @@ class Planner(ManagedNode):
         gc.freeze()
 
     def deactivate(self) -> None:
-        self._due = self._offered = self._waiting = None
+        self._due = self._offered = None
+        if self._turns:
+            self._turns.waiting = None
+
+    def clean_up(self) -> None:
+        self._models.close()
+
+    def _in_turns(self) -> Turns:
+        config, asked = self._settings.current, self._learner_asked
+        learner = LearnerInStep(asked, config.train_every, self._models, self._recorder) if asked else None
+        return Turns(self._spec.dt_ns, self._take_in, self._plan_in_turn, config.mode != "observe", learner)
 
     # What comes in
 
@@ -106,21 +123,30 @@ class Planner(ManagedNode):
         if not self.active:
             return
         received = time.monotonic_ns()
-        if self._settings.current.lockstep:
-            self._in_lockstep(state)
+        self._watch.state(self._time.at(received))
+        if self._turns:
+            self._turns.state(state)
             return
+        if self._newest and state.stamp_ns < self._newest[0]:
+            self._time.resume(received)  # a robot that started again will not say that the pause before has ended
         self._newest = (state.stamp_ns, received)
+        if self._take_in(state):
+            self._due = (state, received)
+
+    def _take_in(self, state: RobotState) -> bool:
+        """Whether it is a control step."""
         self._record(self._pairing.state(state))
         verdict = self._steps.accept(state.stamp_ns)
         if verdict == "restart":
             self._agent.forget()
-        if verdict != "between":
-            self._due = (state, received)
+        return verdict != "between"
 
     def work(self) -> float:
         """Plans, once a round of callbacks has brought no newer state: never from one that waited in a queue."""
         if not self.active:
             return IDLE
+        if self._turns is None and (trouble := self._watch.look(self._now())):
+            self.get_logger().warning(trouble, throttle_duration_sec=2.0)
         due, self._due, before = self._due, None, self._offered
         self._offered = due
         if due is None:
@@ -135,23 +161,22 @@ class Planner(ManagedNode):
         if not self.active:
             return
         try:
-            told = convert.applied_of(message, self._spec)
-        except convert.Refused as refusal:
+            told = applied_of(message, self._spec)
+        except Refused as refusal:
             self.get_logger().error(f"applied: {refusal}", throttle_duration_sec=2.0)
             return
         self._agent.note_applied(told.stamp_ns, told.target, told.action)
         self._record(self._pairing.applied(told.stamp_ns, told.target, told.action, told.model))
-        self._applied_until_ns = told.stamp_ns
-        if self._waiting is not None:
-            self._in_lockstep(self._waiting)
+        if self._turns:
+            self._turns.applied(told.stamp_ns)
 
     def _on_foreign_command(self, message) -> None:
         """Observing: somebody else drives, and what they command is what is applied."""
         if not self.active or self._newest is None:
             return
         try:
-            target = convert.target_of(message, self._spec)
-        except convert.Refused as refusal:
+            target = target_of(message, self._spec)
+        except Refused as refusal:
             self.get_logger().error(f"commands: {refusal}", throttle_duration_sec=2.0)
             return
         stamp_ns, received = self._newest
@@ -159,11 +184,19 @@ class Planner(ManagedNode):
         self._record(self._pairing.applied(stamp_ns, target, Action.FOLLOW, 0))
 
     def _on_event(self, message) -> None:
-        if not self.active or message.name not in BREAKS or self._state is None:
+        if not self.active:
             return
+        if message.name == "pause":
+            self._time.pause(time.monotonic_ns())
+        elif message.name == "resume":
+            self._time.resume(time.monotonic_ns())
+        elif message.name in BREAKS and self._state is not None:
+            self._on_break(message)
+
+    def _on_break(self, message) -> None:
         try:
-            event = convert.event_of(message)
-        except convert.Refused as refusal:
+            event = event_of(message)
+        except Refused as refusal:
             self.get_logger().error(str(refusal), throttle_duration_sec=2.0)
             return
         if event.stamp_ns >= self._state.stamp_ns - self._spec.dt_ns:
@@ -173,18 +206,17 @@ class Planner(ManagedNode):
         if not self.active:
             return
         try:
-            self._command.receive(convert.velocity_command_of(message), self._now())
-        except convert.Refused as refusal:
+            self._command.receive(velocity_command_of(message), self._now())
+        except Refused as refusal:
             self._command.refused += 1
             self.get_logger().warning(f"cmd_vel: {refusal}", throttle_duration_sec=2.0)
 
     def _on_model(self, message) -> None:
-        """Read beside the running one, in a thread of its own; taken over between two ticks."""
         if self._settings.current.mode == "observe":
             return
-        self._loading.append(self._loader.submit(from_bytes, convert.bytes_of(message), self._agent.layout))
-        if self.active and self._waiting is not None:
-            self._in_lockstep(self._waiting)
+        self._models.offer(bytes_of(message))
+        if self.active and self._turns:
+            self._turns.go_on()
 
     def _on_settings(self, config: PlannerConfig) -> None:
         if hasattr(self, "_agent"):
@@ -192,39 +224,8 @@ class Planner(ManagedNode):
 
     # One control step
 
-    def _in_lockstep(self, state: RobotState) -> None:
-        """Plans once what was applied before is known and the learner is done; a repeated state gets the same plan."""
-        self._waiting = state
-        since = None if self._state is None else state.stamp_ns - self._state.stamp_ns
-        new = since != 0
-        if since is not None and since < 0:  # robot time began again
-            self._applied_until_ns = None
-        elif since and since < 1.5 * self._spec.dt_ns:
-            behind = self._applied_until_ns is None or self._applied_until_ns < self._state.stamp_ns
-            if behind and self._settings.current.mode != "observe":
-                return
-        if new and state is not self._paired:
-            self._paired = state
-            self._record(self._pairing.state(state))
-            if self._steps.accept(state.stamp_ns) == "restart":
-                self._agent.forget()
-        if new and self._in_step and not self._learner_done(state):
-            return
-        self._waiting = None
+    def _plan_in_turn(self, state: RobotState) -> None:
         self._tick(state, time.monotonic_ns())
-
-    def _learner_done(self, state: RobotState) -> bool:
-        """Takes a model over when the learner has named it, and not already when it comes: the same step every time."""
-        if self._known_version() < self._in_step.version:
-            self._take_models()
-        return self._in_step.ready(self._recorder.sent, self._known_version(), lambda: self._retry(state))
-
-    def _known_version(self) -> int:
-        return max([self._agent.model_version, *self._refused])
-
-    def _retry(self, state: RobotState) -> None:
-        if self.active and self._waiting is state:
-            self._in_lockstep(state)
 
     def _tick(self, state: RobotState, received_ns: int) -> None:
         config = self._settings.current
@@ -235,30 +236,23 @@ class Planner(ManagedNode):
         wanted = self._wanted()
         plan = self._agent.act(state, wanted)
         if isinstance(plan, NoPlan):
-            self._without_plan(plan.reason)
-            return
-        self._plans.publish(convert.plan_message(plan, self._spec))
-        took_ms = (time.monotonic_ns() - received_ns) / 1e6
+            self._no_plans += 1
+            self.get_logger().error(f"no plan: {plan.reason}", throttle_duration_sec=1.0)
+            self._models.failed(plan.reason)
+        else:
+            self._plans.publish(plan_message(plan, self._spec))
+            self._note_plan(plan, wanted, (time.monotonic_ns() - received_ns) / 1e6)
+        if self._learner_asked is None:
+            self._models.take(wait=config.lockstep)
+
+    def _note_plan(self, plan: Plan, wanted: np.ndarray, took_ms: float) -> None:
+        self._models.planned()
+        self._recorder.note(plan.stamp_ns, wanted, self._agent.phase(plan.stamp_ns), plan.exploring)
         self._plan_ms.append(took_ms)
         self._late += took_ms > self._spec.dt * 1e3
-        self._recorder.note(state.stamp_ns, wanted, self._agent.phase(state.stamp_ns), plan.exploring)
-        self._no_plans_in_a_row = 0
-        if self._in_step is None:
-            self._take_models()
-
-    def _without_plan(self, reason: str) -> None:
-        """The guard goes to stance by itself; a model that has brought it there is not flown again."""
-        self._no_plans += 1
-        self._no_plans_in_a_row += 1
-        self.get_logger().error(f"no plan: {reason}", throttle_duration_sec=1.0)
-        if self._no_plans_in_a_row >= ROLL_BACK_AFTER and self._flown_before is not None:
-            version = self._agent.model_version
-            self._refused[version] = reason
-            self._fly(*self._flown_before)
-            self._flown_before = None
-            self._tell_model(f"back from model {version} to {self._agent.model_version}: {reason}")
-        elif self._in_step is None:
-            self._take_models()
+        result = self._agent.last_result if self._agent.mode == "mppi" else None
+        self._effective = result.effective if isinstance(result, PlanResult) else 0.0
+        self._non_finite += result.non_finite if isinstance(result, PlanResult) else 0
 
     def _wanted(self) -> np.ndarray:
         if self._agent.task.command_size == 0:
@@ -267,61 +261,37 @@ class Planner(ManagedNode):
         return self._command.at(self._now(), c.command_timeout, c.speed_limit, c.yaw_rate_limit)
 
     def _now(self) -> int:
-        """Steady time; in lockstep robot time, so that no age depends on how fast the machine is."""
-        if not self._settings.current.lockstep:
-            return time.monotonic_ns()
-        newest = self._waiting or self._state
+        """Steady time but for pauses; in lockstep robot time, so that no age depends on how fast the machine is."""
+        if self._turns is None:
+            return self._time.at(time.monotonic_ns())
+        newest = self._turns.waiting or self._state
         return newest.stamp_ns if newest else 0
 
     def _record(self, steps: list[Step]) -> None:
         for step in steps:
-            self._transitions.publish(convert.transition_message(self._recorder.transition(step)))
+            self._transitions.publish(transition_message(self._recorder.transition(step)))
 
     def _start_anew(self, event: Event) -> None:
         self._record(self._pairing.event(event))
         self._steps.restart()
         self._agent.forget()
 
-    # Models
-
-    def _take_models(self) -> None:
-        """Takes over what has been loaded meanwhile, in the order in which it came; in lockstep, waits for it."""
-        while self._loading and (self._loading[0].done() or self._settings.current.lockstep):
-            try:
-                model, card = self._loading.popleft().result()
-            except ModelRefused as refusal:
-                if refusal.version is not None and refusal.version != self._agent.model_version:
-                    self._refused[refusal.version] = str(refusal)
-                self._tell_model(f"refused a model: {refusal}")
-                continue
-            if card.version not in self._refused and card.version != self._agent.model_version:
-                self._flown_before = self._flown
-                self._fly(model, card.version)
-                self._tell_model("")
-
-    def _fly(self, model, version: int) -> None:
-        self._agent.set_model(model, version)
-        self._flown = (model, version)
-        self._swaps += 1
-        self._no_plans_in_a_row = 0
+    # What it says about itself
 
     def _tell_model(self, trouble: str) -> None:
         if trouble:
             self.get_logger().error(trouble)
-        values = {keys.VERSION: self._agent.model_version}
-        values |= {f"refused {version}": why for version, why in self._refused.items()}
-        level = convert.ERROR if trouble else convert.OK
-        text = trouble or f"flying model {self._agent.model_version}"
-        self._model_status.publish(convert.status(self.get_fully_qualified_name(), text, values, level))
-
-    # What it says about itself
+        version = self._agent.model_version
+        values = {keys.VERSION: version, **{f"refused {v}": why for v, why in self._models.refused.items()}}
+        level, text = (ERROR, trouble) if trouble else (OK, f"flying model {version}")
+        self._model_status.publish(status_message(self.get_fully_qualified_name(), text, values, level))
 
     def _report_metrics(self) -> None:
         if not self.active:
             return
         for name, value in self._numbers().items():
             if self._metrics[name].get_subscription_count():
-                self._metrics[name].publish(convert.number_message(value))
+                self._metrics[name].publish(number_message(value))
         if self._markers.get_subscription_count():
             trace = self._agent.trace()
             if trace is not None and self._state is not None and self._state.base is not None:
@@ -348,15 +318,19 @@ class Planner(ManagedNode):
             keys.LATE_STEPS: self._late,
             keys.MODEL_VERSION: self._agent.model_version,
             keys.TRANSITIONS: self._recorder.sent,
-            keys.SWAPS: self._swaps,
+            keys.SWAPS: self._models.swaps,
             "no_plans": self._no_plans,
+            "effective_samples": self._effective,
+            "non_finite_samples": self._non_finite,
+            "state_gaps": self._watch.gaps,
             "pairs_dropped": self._pairing.dropped,
             "cmd_vel_refused": self._command.refused,
             **self._assembler.refused,
         }
-        level, text = (convert.OK, self._agent.mode) if self._state else (convert.WARN, "no complete state yet")
-        status = convert.status(self.get_fully_qualified_name(), text, values, level)
-        self._diagnostics.publish(convert.diagnostics_message(self.get_clock().now().nanoseconds, [status]))
+        trouble = self._watch.report()
+        level, text = (WARN, trouble) if trouble else (OK, self._agent.mode)
+        status = status_message(self.get_fully_qualified_name(), text, values, level)
+        self._diagnostics.publish(diagnostics_message(self.get_clock().now().nanoseconds, [status]))
 
 
 def _check_mode(now: PlannerConfig, new: PlannerConfig) -> None:

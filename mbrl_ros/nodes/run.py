@@ -37,7 +37,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class ManagedNode(LifecycleNode):
     """A lifecycle node with plain methods: an exception in one is printed, where rclpy would swallow it.
 
-    `active` says whether the node may act. Overload what is needed; each is called in the named transition.
+    `active` says whether the node may act. Overload what is needed; each is called in the named transition. Publishers,
+    subscriptions, services, clients and timers created from `configure` on end with the cleanup, or with an error.
     """
 
     active = False
@@ -55,6 +56,7 @@ class ManagedNode(LifecycleNode):
     def clean_up(self) -> None: ...
 
     def on_configure(self, state):
+        self._lasting = self._entities()  # those of parameters and of the lifecycle itself
         return self._transition(self.configure)
 
     def on_activate(self, state):
@@ -67,11 +69,33 @@ class ManagedNode(LifecycleNode):
         return self._transition(self.deactivate)
 
     def on_cleanup(self, state):
-        return self._transition(self.clean_up)
+        result = self._transition(self.clean_up)
+        self._destroy_configured()
+        return result
+
+    def on_error(self, state):
+        self._destroy_configured()
+        return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state):
         self.active = False
         return TransitionCallbackReturn.SUCCESS
+
+    def _destroy_configured(self) -> None:
+        for entity, destroy in self._entities().items():
+            if entity not in self._lasting:
+                destroy(entity)
+
+    def _entities(self) -> dict:
+        """What the node has now, each with the way to destroy it."""
+        kinds = (
+            (self.publishers, self.destroy_publisher),
+            (self.subscriptions, self.destroy_subscription),
+            (self.services, self.destroy_service),
+            (self.clients, self.destroy_client),
+            (self.timers, self.destroy_timer),
+        )
+        return {entity: destroy for entities, destroy in kinds for entity in entities}
 
     def _transition(self, method) -> TransitionCallbackReturn:
         try:

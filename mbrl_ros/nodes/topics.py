@@ -89,7 +89,7 @@ APPLIED = Topic(
 )  # fmt: skip
 EVENTS = Topic(
     "events", DiagnosticStatus, "latched 100", "bridge, guard", "all",
-    "reset, fall, damp, pause, resume, error of the robot; estop, release, mode, fall of the guard; with robot time",
+    "robot: reset, fall, damp, obey, pause, resume, error; guard: estop, release, mode, fall; with robot time",
 )  # fmt: skip
 TRANSITION = Topic(
     "transition", Float64MultiArray, "reliable, transient local 3000", "planner", "learner",

@@ -59,12 +59,15 @@ def receive_state(memory: GateMemory, state: RobotState, steady_ns: int) -> Gate
     reason = limits.state_fault(memory.rules.limits, state)
     if reason:
         return _counted(memory, reason)
+    begins_anew = memory.state is not None and state.stamp_ns < memory.state.stamp_ns
+    if begins_anew and memory.paused_at_ns is not None:  # whoever paused has gone, and will never resume
+        memory, _, _ = request(memory, Request.RESUME, steady_ns)
     now = clock(memory, steady_ns)
     if memory.state is None:
         return replace(memory, state=state, state_ns=now, origin_ns=state.stamp_ns)
     if state.stamp_ns == memory.state.stamp_ns:
         return memory  # a repeat is no news: where it is a stuck driver, the age must grow
-    if state.stamp_ns < memory.state.stamp_ns:
+    if begins_anew:
         return replace(
             _counted(memory, "state_time_back"),
             state=state,
@@ -177,7 +180,7 @@ def _released(memory: GateMemory, now: int) -> GateMemory:
     freed = replace(
         memory, target=stance, step_target=stance, news=(*memory.news, ("release", memory.release)), release=""
     )
-    return entered(freed, Rung(Stage.STANCE, now, stance, "reset"))
+    return entered(freed, Rung(Stage.STANCE, now, stance, "reset", placed=True))
 
 
 def _command(memory: GateMemory, held, robot_ns: int, now: int, step_target: np.ndarray) -> tuple[Command, bool]:

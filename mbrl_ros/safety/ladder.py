@@ -64,6 +64,7 @@ class Rung:
     begin: np.ndarray  # (A,)
     why: str
     fell: bool = False  # damped because the robot was not upright: what a reset of the simulation mends
+    placed: bool = False  # a reset has just put the robot into stance: plans need no long fade-in
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def next_rung(times: Ladder, rung: Rung, signs: Signs, now_ns: int, target: np.n
     if stage is Stage.RISE and elapsed >= times.sit_ns:
         return next_rung(times, Rung(Stage.STANCE, now_ns, times.stance, "risen"), signs, now_ns, target)
     if stage is Stage.STANCE and signs.followable:
-        return Rung(Stage.FOLLOW, now_ns, target, "plans")
+        return Rung(Stage.FOLLOW, now_ns, target, "plans", placed=rung.placed)
     if stage is Stage.STANCE and min(elapsed, signs.plans_lost_ns) >= times.blend_ns + times.hold_ns:
         return Rung(Stage.SIT if times.sits else Stage.DAMP, now_ns, target, "plans lost")
     if stage is Stage.SIT and elapsed >= times.sit_ns:
@@ -116,9 +117,10 @@ def own_target(times: Ladder, rung: Rung, now_ns: int) -> np.ndarray:
 def faded_in(times: Ladder, rung: Rung, plan_target: np.ndarray, now_ns: int) -> tuple[np.ndarray, bool]:
     """(A,) the plan's target, approached from the guard's own over the fade-in; and whether that is over."""
     elapsed = now_ns - rung.since_ns
-    if elapsed >= times.fade_in_ns:
+    duration = times.blend_ns if rung.placed else times.fade_in_ns
+    if elapsed >= duration:
         return plan_target, True
-    return _between(rung.begin, plan_target, elapsed, times.fade_in_ns), False
+    return _between(rung.begin, plan_target, elapsed, duration), False
 
 
 def _between(begin: np.ndarray, end: np.ndarray, elapsed_ns: int, duration_ns: int) -> np.ndarray:

@@ -89,7 +89,7 @@ def _sim_reset(memory: GateMemory, now: int, steady_ns: int):
         return replace(again, release="reset"), "damping ends when the robot is upright and still"
     stance = again.rules.limits.stance
     again = replace(again, target=stance, step_target=stance)
-    return entered(again, Rung(Stage.STANCE, now, stance, "reset")), "holding stance"
+    return entered(again, Rung(Stage.STANCE, now, stance, "reset", placed=True)), "holding stance"
 
 
 def _left_damped(memory: GateMemory, now: int, steady_ns: int):

@@ -1,4 +1,8 @@
-"""What a robot is to do: one file a task, rewarding in batched torch."""
+"""What a robot is to do: one file a task, rewarding in batched torch.
+
+A task has command_size, reward(state, command) and terminated(state), and says what is good: either it has a `goal`,
+the word that reports use, and at_goal(state); or its goal is None, and good is to follow the command (vx, vy, wz).
+"""
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.features import FeatureLayout

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from mbrl_ros.robots.features import FeatureLayout
+
+UPRIGHT = math.cos(math.radians(15))
 
 
 class CartpoleTask:
     """No command. The pole is upright where its cosine is 1."""
 
     command_size = 0
+    goal = "upright"
 
     def __init__(self, layout: FeatureLayout):
         names = layout.names
@@ -28,6 +33,10 @@ class CartpoleTask:
         return (
             upright - away - 0.01 * upright * state[..., self._dpole].square() - 0.002 * state[..., self._dx].square()
         )
+
+    def at_goal(self, state: Tensor) -> Tensor:
+        """(...) bool: the pole stands within 15 degrees."""
+        return state[..., self._cos] > UPRIGHT
 
     def terminated(self, state: Tensor) -> Tensor:
         """(...) bool: never; the rail has stops."""

@@ -16,6 +16,7 @@ class QuadrupedTask:
     """Command (3,): forward velocity, sideways velocity (m/s) and yaw rate (rad/s), in the body frame."""
 
     command_size = 3
+    goal = None  # it is good where it does what the command says
 
     def __init__(self, layout: FeatureLayout):
         if layout.spec.base is None:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.control.report import parse_commands, write_report
+from mbrl_ros.paths import check_report
 from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.settings import MODES, SECTIONS, RunConfig, load_run, write_parameters
+from mbrl_ros.settings import ACTION_MAP_NAMES, MODES, SECTIONS, RunConfig, load_run, write_parameters
 from mbrl_ros.stack import Options, Process, beside, configured, processes
 from mbrl_ros.up.shared_memory import remove_abandoned
 from mbrl_ros.up.status import Display, Lines, LiveTable
@@ -39,13 +40,14 @@ START_PATIENCE = 60.0  # s until the robot has to be driven, when a duration is 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="RUN", help="a file of config/ without .yaml (quadruped_mpc), or a path to one")
     parser.add_argument("--model", help="pretrained, scratch (learn from nothing), or a folder with model.safetensors")
+    parser.add_argument("--action-map", choices=ACTION_MAP_NAMES, help="in place of the run file's")
     parser.add_argument("--mode", choices=MODES, help="what the planner does")
     parser.add_argument("--commands", metavar="'VX,VY,WZ;...'", help="drive these over cmd_vel, again and again")
     parser.add_argument("--hold", type=float, default=4.0, metavar="S", help="robot time a command (default: 4)")
     parser.add_argument("--demo", action="store_true", help="drive a walk about; silent once somebody else drives")
     parser.add_argument("--headless", action="store_true", help="plain log lines instead of a live table")
     parser.add_argument("--duration", type=float, metavar="S", help="end this long after the robot is first driven")
-    parser.add_argument("--report", metavar="FILE", help="write what the judging process saw, as JSON; only watches")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write what the judge saw, as JSON; only watches")
     parser.add_argument("--hardware", action="store_true", help="a driver runs the robot: start no simulation")
     parser.add_argument("--no-learner", action="store_true", help="plan only")
     parser.add_argument("--namespace", default="", metavar="NS", help="for several robots in one graph")
@@ -62,15 +64,13 @@ def run(args: argparse.Namespace) -> int:
         namespace=args.namespace,
         settings=tuple(args.settings),
     )
-    settings = configured(load_run(args.name), options)
+    settings = configured(load_run(args.name, args.action_map), options)
     spec = load_robot(settings.planner.robot)
     commands = _commands(args, spec)
     _check_fit(settings, spec)
     if not args.hold > 0 or (args.duration is not None and not args.duration > 0):
         raise ConfigError("--hold and --duration are seconds, more than 0")
-    report = Path(args.report).absolute() if args.report else None
-    if report is not None and not os.access(report.parent, os.W_OK):  # said now, not when all is over
-        raise ConfigError(f"--report {args.report}: cannot write into {report.parent}")
+    check_report(args.report)
     with tempfile.TemporaryDirectory(prefix="mbrl-") as folder:
         parameters = write_parameters(settings, Path(folder) / f"{settings.name}.yaml")
         robot = processes(settings, options, parameters)
@@ -79,14 +79,14 @@ def run(args: argparse.Namespace) -> int:
             outside.append(_commander(robot[0], settings, commands, args.hold))
         display = Lines() if args.headless or not sys.stdout.isatty() else LiveTable(f"mbrl up {settings.name}")
         session = Session(settings, robot, outside, display)
-        return session.run(args.duration, report)
+        return session.run(args.duration, args.report)
 
 
 def _check_fit(settings: RunConfig, spec: RobotSpec) -> None:
     """Said before anything starts: the planner would find out only in its own process."""
     planner = settings.planner
     if planner.action_map == "gait" and spec.legs is None:
-        raise ConfigError(f"action map 'gait' needs legs; {spec.name} has none. --set planner.action_map=joint")
+        raise ConfigError(f"action map 'gait' needs legs; {spec.name} has none. --action-map joint")
     if planner.task == "quadruped" and spec.base is None:
         raise ConfigError(f"task 'quadruped' needs a robot with a base; {spec.name} has none")
 

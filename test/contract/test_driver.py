@@ -22,7 +22,7 @@ class Robot:
     def run(self, seconds, target=None):
         for _ in range(round(seconds / self.backend.physics_dt)):
             if target is not None:
-                self.driver.command(target)
+                self.events += self.driver.command(target)
             self.events += self.driver.advance(1)
             self.events += self.driver.watch_for_falls()
 
@@ -63,9 +63,13 @@ def test_damps_once_after_silence_and_follows_the_next_command(robot):
     assert event.name == "damp"
     assert SILENCE_NS <= event.stamp_ns - last < SILENCE_NS + step
     assert robot.driver.damped
+    damped_for = robot.driver.stamp_ns - event.stamp_ns
     robot.run(0.5, CROUCH)
     assert not robot.driver.damped
     assert robot.joints == pytest.approx(CROUCH, abs=SAG)
+    damp, obey = robot.events
+    assert obey.name == "obey" and obey.stamp_ns - damp.stamp_ns == damped_for
+    assert f"{damped_for / 1e6:.0f} ms" in obey.message
 
 
 def test_told_to_damp_it_neither_follows_commands_nor_announces_its_own_damping(robot):
@@ -74,7 +78,9 @@ def test_told_to_damp_it_neither_follows_commands_nor_announces_its_own_damping(
     robot.driver.set_mode(RobotMode.DAMP)
     robot.run(0.3, CROUCH)
     assert not robot.driver.damped
-    assert [event.name for event in robot.events if event.name == "damp"] == []
+    robot.driver.set_mode(RobotMode.POSITION)
+    robot.run(0.1, CROUCH)
+    assert robot.events == []
 
 
 def test_back_from_damping_no_old_target_is_followed(robot):

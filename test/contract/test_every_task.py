@@ -64,6 +64,16 @@ def test_the_mirrored_state_under_the_mirrored_command_is_worth_the_same(task):
     torch.testing.assert_close(t.reward(mirrored, flipped), t.reward(batch, command))
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_says_what_is_good_a_goal_of_its_own_or_to_follow_the_command(task):
+    layout, t = build(task)
+    if t.goal is None:
+        assert t.command_size == 3
+    else:
+        there = t.at_goal(states(layout, 5, 3))
+        assert there.shape == (5, 3) and there.dtype == torch.bool
+
+
 def test_an_unknown_task_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"no task 'quadrupd'. Known: quadruped, cartpole. Add one in mbrl_ros/tasks/"):
         make_task("quadrupd", FeatureLayout(load_robot("go1_like")))
@@ -129,6 +139,15 @@ def test_a_cart_near_the_end_of_its_rail_is_worth_less():
     ]
     assert worth == sorted(worth, reverse=True)
     assert worth[3] - worth[4] > 0.3
+
+
+@pytest.mark.parametrize(("degrees", "upright"), [(0, True), (14, True), (-14, True), (16, False), (180, False)])
+def test_a_pole_is_upright_within_15_degrees_however_often_it_turned(degrees, upright):
+    _, task = build("cartpole")
+    for turns in (0, 2 * np.pi):
+        angle = torch.tensor(np.radians(degrees) + turns)
+        state = torch.stack([torch.zeros_like(angle), angle.cos(), angle.sin(), *torch.zeros(2)]).float()
+        assert bool(task.at_goal(state)) == upright
 
 
 def test_every_task_can_be_named_in_a_run():

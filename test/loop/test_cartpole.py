@@ -31,7 +31,7 @@ def report(folder):
 
 def test_the_pole_stands_at_the_end(report):
     assert report["summary"]["upright_share_last_5s"] > 0.9
-    assert report["summary"]["up_for_good_after_s"] < 10.0
+    assert report["summary"]["upright_for_good_after_s"] < 10.0
 
 
 def test_it_trained_as_the_data_came_and_took_what_was_better(report):

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from conftest import Probe, Processes
 
-from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.assembler import subscribe_state
+from mbrl_ros.nodes.messages.learning import transition_of
+from mbrl_ros.nodes.messages.motion import applied_of, plan_of
+from mbrl_ros.nodes.messages.status import values_of
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import load_run, write_parameters
 from mbrl_ros.stack import Options, configured
@@ -31,9 +34,9 @@ class Graph:
         self.probe = Probe(namespace)
         self.states = {}  # by stamp
         subscribe_state(self.probe.node, self.spec, lambda state: self.states.setdefault(state.stamp_ns, state))
-        self.transitions = self.probe.collect(topics.TRANSITION, convert.transition_of)
-        self.applied = self.probe.collect(topics.APPLIED, lambda message: convert.applied_of(message, self.spec))
-        self.plans = self.probe.collect(topics.PLAN, lambda message: convert.plan_of(message, self.spec))
+        self.transitions = self.probe.collect(topics.TRANSITION, transition_of)
+        self.applied = self.probe.collect(topics.APPLIED, lambda message: applied_of(message, self.spec))
+        self.plans = self.probe.collect(topics.PLAN, lambda message: plan_of(message, self.spec))
         self.events = self.probe.collect(topics.EVENTS)
         self.model_status = self.probe.collect(topics.MODEL_STATUS)
         self._diagnostics = self.probe.collect(topics.DIAGNOSTICS)
@@ -52,7 +55,7 @@ class Graph:
         """The newest that the node said about itself."""
         for array in reversed(self._diagnostics):
             if array.status[0].name.rpartition("/")[2] == node:
-                return convert.values_of(array.status[0])
+                return values_of(array.status[0])
         return {}
 
     def said_anew(self, node: str) -> dict[str, str]:

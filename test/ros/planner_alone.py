@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 from graph import Graph
 
-from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.messages.learning import bytes_message
+from mbrl_ros.nodes.messages.motion import applied_message
+from mbrl_ros.nodes.messages.state import imu_message, joint_state_message, odometry_message
 from mbrl_ros.types import NS, Action, BaseState, Command, RobotMode, RobotState
 
 SAYS_NOTHING = 0.5  # s of wall time in which a planner that had something to say would have said it
@@ -36,9 +39,9 @@ class PlannerAlone:
     def send_state(self, spoil=lambda joints, imu, odom: None) -> None:
         state = self.state()
         sample = [
-            convert.joint_state_message(state, self.spec),
-            convert.imu_message(state),
-            convert.odometry_message(state),
+            joint_state_message(state, self.spec),
+            imu_message(state),
+            odometry_message(state),
         ]
         spoil(*sample)
         for publisher, message in zip(self._state_to, sample, strict=True):
@@ -46,7 +49,7 @@ class PlannerAlone:
 
     def send_applied(self, target: np.ndarray) -> None:
         command = Command(self.now_ns, target, RobotMode.POSITION, Action.FOLLOW, 0, 0)
-        self._applied_to.publish(convert.applied_message(command, self.spec))
+        self._applied_to.publish(applied_message(command, self.spec))
 
     def step(self, spoil=lambda joints, imu, odom: None):
         """One step of robot time: state, plan, applied. Returns the plan."""
@@ -80,7 +83,7 @@ class PlannerAlone:
     def offer(self, content: bytes) -> None:
         """A model, and a step after which it has been taken over or refused."""
         known = len(self.graph.model_status)
-        self.model_to.publish(convert.bytes_message(content))
+        self.model_to.publish(bytes_message(content))
         self.probe.until(lambda: self.step() and len(self.graph.model_status) > known, "a word about the model")
 
     def says(self) -> str:

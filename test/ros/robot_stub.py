@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.messages.motion import applied_of, mode_of, plan_message, target_of
+from mbrl_ros.nodes.messages.state import imu_message, joint_state_message, odometry_message
+from mbrl_ros.nodes.messages.status import event_message, values_of
 from mbrl_ros.paths import share
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.types import BaseState, Event, Plan, RobotState
@@ -17,10 +20,10 @@ PATIENCE = 20.0  # s, generous: machines differ
 SAMPLE = 0.01  # s
 
 
-def prompt_robot(folder: Path) -> tuple[RobotSpec, Path]:
-    """The quadruped, but plans are followed without a fade-in; and the file that says so."""
+def prompt_robot(folder: Path, fade_in: float = 0.0) -> tuple[RobotSpec, Path]:
+    """The quadruped, but plans are followed without a fade-in, or a short one (s); and the file that says so."""
     content = yaml.safe_load((share() / "config/robots/go1_like.yaml").read_text())
-    content["gate"]["fade_in"] = 0.0
+    content["gate"]["fade_in"] = fade_in
     path = folder / "go1_like.yaml"
     path.write_text(yaml.safe_dump(content))
     return load_robot(str(path)), path
@@ -38,11 +41,11 @@ class RobotStub:
         self.spoil_plan = None  # changes every plan's message
         wanted = (topics.JOINT_STATES, topics.IMU, topics.ODOM, topics.PLAN, topics.EVENTS)
         self._to = {topic.name: probe.publisher(topic) for topic in wanted}
-        self.commands = probe.collect(topics.commands(spec), lambda message: convert.target_of(message, spec))
-        self.applied = probe.collect(topics.APPLIED, lambda message: convert.applied_of(message, spec))
-        self.modes = probe.collect(topics.ROBOT_MODE, convert.mode_of)
+        self.commands = probe.collect(topics.commands(spec), lambda message: target_of(message, spec))
+        self.applied = probe.collect(topics.APPLIED, lambda message: applied_of(message, spec))
+        self.modes = probe.collect(topics.ROBOT_MODE, mode_of)
         self.events = probe.collect(topics.EVENTS, lambda message: message.name)
-        self.diagnostics = probe.collect(topics.DIAGNOSTICS, lambda message: convert.values_of(message.status[0]))
+        self.diagnostics = probe.collect(topics.DIAGNOSTICS, lambda message: values_of(message.status[0]))
         self._clients = {}
 
     def standing(self, joints: np.ndarray | None = None) -> RobotState:
@@ -53,9 +56,9 @@ class RobotStub:
     def send_state(self) -> None:
         state = self.standing()
         sample = [
-            convert.joint_state_message(state, self.spec),
-            convert.imu_message(state),
-            convert.odometry_message(state),
+            joint_state_message(state, self.spec),
+            imu_message(state),
+            odometry_message(state),
         ]
         if self.spoil:
             self.spoil(*sample)
@@ -66,14 +69,14 @@ class RobotStub:
         dt = self.spec.dt_ns
         target = np.tile(self.plan_target, (4, 1))
         plan = Plan(self.now_ns, self.sequence, 7, 0, tuple((1 + i) * dt for i in range(4)), target)
-        message = convert.plan_message(plan, self.spec)
+        message = plan_message(plan, self.spec)
         if self.spoil_plan:
             self.spoil_plan(message)
         self._to["plan"].publish(message)
         self.sequence += 1
 
     def send_event(self, name: str, spoil=lambda message: None) -> None:
-        message = convert.event_message(Event(name, self.now_ns, ""))
+        message = event_message(Event(name, self.now_ns, ""))
         spoil(message)
         self._to["events"].publish(message)
 

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 from std_msgs.msg import Float64MultiArray
 
-from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.assembler import subscribe_state
+from mbrl_ros.nodes.messages.fields import stamp_of
+from mbrl_ros.nodes.messages.motion import applied_message, command_message, mode_message
+from mbrl_ros.nodes.messages.state import base_of
+from mbrl_ros.nodes.messages.status import ERROR, event_of, values_of
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.types import NS, Action, Command, RobotMode
 
@@ -26,7 +30,7 @@ class Driven:
         self.probe, self.processes = probe, processes
         self.states = []
         subscribe_state(probe.node, SPEC, self.states.append)
-        self.events = probe.collect(topics.EVENTS, convert.event_of)
+        self.events = probe.collect(topics.EVENTS, event_of)
         self.diagnostics = probe.collect(topics.DIAGNOSTICS, lambda message: message.status[0])
         self._commands = probe.publisher(topics.commands(SPEC))
         self._modes = probe.publisher(topics.ROBOT_MODE)
@@ -41,7 +45,7 @@ class Driven:
         return self.states[-1]
 
     def mode(self, mode):
-        self._modes.publish(convert.mode_message(mode))
+        self._modes.publish(mode_message(mode))
 
     def command(self, message):
         self._commands.publish(message)
@@ -59,7 +63,7 @@ class Driven:
 
     def apply(self, stamp_ns, target, mode=RobotMode.POSITION):
         command = Command(stamp_ns, target, mode, Action.FOLLOW, 0, 1)
-        self._applied.publish(convert.applied_message(command, SPEC))
+        self._applied.publish(applied_message(command, SPEC))
 
     def named(self, name):
         return [event for event in self.events if event.name == name]
@@ -76,7 +80,7 @@ def lockstep(processes, probe):
 
 
 def target(joints):
-    return convert.command_message(np.asarray(joints, float), SPEC)
+    return command_message(np.asarray(joints, float), SPEC)
 
 
 def drive(driven, joints=SPEC.stance, seconds=0.5):
@@ -123,7 +127,8 @@ def test_robot_damps_by_itself_when_commands_stop_and_follows_the_next(driven):
     assert 50_000_000 <= driven.named("damp")[0].stamp_ns - last < TOO_LONG
     driven.for_robot_time(0.5, target(CROUCH))
     assert driven.state.joint_position == pytest.approx(CROUCH, abs=SAG)
-    assert len(driven.named("damp")) == 1
+    (damp,), (obey,) = driven.named("damp"), driven.named("obey")
+    assert obey.stamp_ns > damp.stamp_ns
 
 
 def test_damp_mode_lets_the_robot_sink(driven):
@@ -143,7 +148,7 @@ def test_commands_that_are_none_are_refused_and_the_robot_goes_on(driven):
         driven.command(message)
         driven.probe.spin(0.02)  # the topic keeps one
     driven.probe.until(
-        lambda: driven.diagnostics and convert.values_of(driven.diagnostics[-1])["refused_messages"] == "2", "the count"
+        lambda: driven.diagnostics and values_of(driven.diagnostics[-1])["refused_messages"] == "2", "the count"
     )
     assert driven.process.poll() is None
     driven.for_robot_time(0.5, target(CROUCH))
@@ -189,7 +194,7 @@ def test_time_cannot_be_stepped_outside_lockstep(driven):
 
 def test_truth_is_published_beside_noisy_odometry(processes, probe):
     driven = Driven(processes, probe)
-    truth = probe.collect(topics.GROUND_TRUTH, convert.base_of)
+    truth = probe.collect(topics.GROUND_TRUTH, base_of)
     probe.until(lambda: len(truth) > 50, "ground truth")
     truths = dict(truth)
     pairs = [(s.base, truths[s.stamp_ns]) for s in driven.states if s.stamp_ns in truths]
@@ -198,8 +203,21 @@ def test_truth_is_published_beside_noisy_odometry(processes, probe):
     assert all(np.linalg.norm(t.linear_velocity_body) < 0.01 for _, t in pairs), "it is held still"
 
 
+def test_metrics_say_how_fast_time_and_the_robot_go(driven):
+    speed, slipped, vx = (
+        driven.probe.collect(topics.metric(name), lambda message: message.data)
+        for name in ("real_time_factor", "slipped_seconds", "true_vx")
+    )
+    driven.probe.until(lambda: len(speed) > 15 and len(slipped) > 15 and len(vx) > 15, "a second of metrics")
+    assert 0.0 < speed[-1] < 1.5, "it slips on a busy machine, but never runs ahead"
+    assert slipped == sorted(slipped) and slipped[0] >= 0.0
+    assert abs(vx[-1]) < 0.01, "it is held still"
+    driven.probe.call(topics.SET_PAUSE, data=True)
+    driven.probe.until(lambda: speed[-1] == 0.0, "time to stand")
+
+
 def test_clock_and_description_are_there_for_foreign_nodes(driven):
-    clocks = driven.probe.collect(topics.CLOCK, lambda message: convert.stamp_of(message.clock))
+    clocks = driven.probe.collect(topics.CLOCK, lambda message: stamp_of(message.clock))
     descriptions = driven.probe.collect(topics.ROBOT_DESCRIPTION, lambda message: message.data)
     driven.probe.until(lambda: clocks and descriptions, "clock and description")
     names = {joint.get("name") for joint in ElementTree.fromstring(descriptions[0].encode()).iter("joint")}
@@ -212,7 +230,7 @@ def test_second_bridge_on_the_same_topics_is_reported_by_both(driven):
     driven.probe.until(lambda: len(driven.named("error")) >= 2, "both to report")
     assert "another robot" in driven.named("error")[0].message
     driven.probe.until(
-        lambda: driven.diagnostics[-1].level == convert.ERROR and "another robot" in driven.diagnostics[-1].message,
+        lambda: driven.diagnostics[-1].level == ERROR and "another robot" in driven.diagnostics[-1].message,
         "the diagnostics",
     )
 

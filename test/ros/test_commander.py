@@ -9,8 +9,10 @@ import pytest
 import rclpy
 from geometry_msgs.msg import Twist
 
-from mbrl_ros.nodes import convert, topics
 from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.messages.motion import plan_message
+from mbrl_ros.nodes.messages.status import diagnostics_message, status_message
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.types import Plan
 
@@ -31,8 +33,8 @@ class Planner:
         topics.subscription(node, topics.CMD_VEL, lambda m: self.heard.append((m.linear.x, m.linear.y, m.angular.z)))
 
     def says(self, mode):
-        status = convert.status("/planner", "", {keys.MODE: mode})
-        self.diagnostics.publish(convert.diagnostics_message(self.now_ns, [status]))
+        status = status_message("/planner", "", {keys.MODE: mode})
+        self.diagnostics.publish(diagnostics_message(self.now_ns, [status]))
         self.spin(0.1)
 
     def until_heard(self):
@@ -46,7 +48,7 @@ class Planner:
         self.says(mode)
         for _ in range(round(seconds / SPEC.dt)):
             plan = Plan(self.now_ns, self.sequence, 1, 0, (SPEC.dt_ns,), SPEC.stance[np.newaxis])
-            self.plans.publish(convert.plan_message(plan, SPEC))
+            self.plans.publish(plan_message(plan, SPEC))
             self.sequence += 1
             self.now_ns += SPEC.dt_ns
             self.spin(0.005)

@@ -5,9 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from robot_stub import RobotStub, prompt_robot
+from robot_stub import SAMPLE, RobotStub, prompt_robot
 
-from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.messages.state import joint_state_message
 from mbrl_ros.types import Action, RobotMode
 
 QUICK = ("blend:=0.1", "sit_time:=0.1", "max_age:=0.4")  # ages that a busy machine does not reach
@@ -242,6 +243,48 @@ def test_a_guard_that_replaces_a_killed_one_waits_for_stand_up(walking, processe
     walking.applies("plans are followed", action=Action.FOLLOW)
 
 
+@pytest.fixture
+def fading(probe, processes, tmp_path):
+    """A guard that follows plans, and whose fade-in can be seen."""
+    spec, robot_file = prompt_robot(tmp_path, fade_in=0.5)
+    stub = RobotStub(probe, spec)
+    processes.start("guard", f"robot:={robot_file}", *QUICK)
+    stub.plan_target = stub.spec.stance + 0.1
+    stub.applies("plans are followed", action=Action.FOLLOW)
+    return stub
+
+
+def damped_by_its_driver(stub, seconds):
+    """What the guard did in 0.3 s after the driver had announced that it obeys again."""
+    stub.send_event("damp")
+    for _ in range(round(seconds / SAMPLE)):
+        stub.sample()
+    before = len(stub.applied)
+    stub.send_event("obey")
+    for _ in range(30):
+        stub.sample()
+    return stub.applied[before:]
+
+
+def test_after_a_driver_damped_itself_for_long_plans_fade_in_from_the_measured_posture(fading):
+    after = damped_by_its_driver(fading, 0.2)
+    held = [command for command in after if command.action == Action.HOLD]
+    assert len(held) > 10
+    np.testing.assert_allclose(held[0].target, fading.spec.stance, atol=0.01)  # where its joints are
+    fading.applies("plans are followed again", action=Action.FOLLOW)
+
+
+def test_a_driver_that_damped_itself_briefly_goes_on_with_the_plan(fading):
+    assert {command.action for command in damped_by_its_driver(fading, 0.04)} == {Action.FOLLOW}
+
+
+def test_a_driver_that_obeys_again_without_having_damped_changes_nothing(fading):
+    fading.send_event("obey")
+    for _ in range(10):
+        fading.sample()
+    assert fading.applied[-1].action == Action.FOLLOW
+
+
 def test_messages_that_make_no_sense_are_counted_and_do_no_harm(walking):
     def other_joints(plan):
         plan.joint_names[0] = "tail"
@@ -270,7 +313,7 @@ def test_a_guard_that_finds_the_robot_lying_waits_for_stand_up(start):
     stub.plan_target = stub.spec.stance
 
     def lying_down(joints, imu, odom):
-        joints.position = convert.joint_state_message(stub.standing(stub.spec.sit), stub.spec).position
+        joints.position = joint_state_message(stub.standing(stub.spec.sit), stub.spec).position
         odom.pose.pose.position.z = 0.11
 
     stub.spoil = lying_down

@@ -11,8 +11,12 @@ import pytest
 import rclpy
 from geometry_msgs.msg import Twist
 
-from mbrl_ros.nodes import convert, topics
 from mbrl_ros.nodes import diagnostic_keys as keys
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.messages.learning import transition_message
+from mbrl_ros.nodes.messages.motion import applied_message, plan_message
+from mbrl_ros.nodes.messages.state import joint_state_message, odometry_message
+from mbrl_ros.nodes.messages.status import diagnostics_message, event_message, status_message
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.types import Action, BaseState, Command, Event, Flag, Plan, RobotMode, RobotState, Transition
 
@@ -43,8 +47,8 @@ class Show:
         while not all(p.get_subscription_count() for p in publishers):
             assert time.monotonic() < deadline, "the judge never came"
             time.sleep(0.05)
-        status = convert.status("/planner", "", {keys.MODE: "mppi"})
-        self.diagnostics.publish(convert.diagnostics_message(0, [status]))
+        status = status_message("/planner", "", {keys.MODE: "mppi"})
+        self.diagnostics.publish(diagnostics_message(0, [status]))
         time.sleep(0.3)
         self.next = time.monotonic()
 
@@ -54,18 +58,18 @@ class Show:
             np.zeros(3), np.array([1.0, 0, 0, 0]), np.array([*velocity[:2], 0.0]), np.array([0, 0, velocity[2]])
         )
         state = RobotState(stamp, SPEC.stance, np.zeros(12), base)
-        self.states.publish(convert.joint_state_message(state, SPEC))
-        self.truth_topic.publish(convert.odometry_message(state))
+        self.states.publish(joint_state_message(state, SPEC))
+        self.truth_topic.publish(odometry_message(state))
         applied = Command(stamp + 100_000, SPEC.stance, RobotMode.POSITION, action, self.k - 1 - late, model)
-        self.applied.publish(convert.applied_message(applied, SPEC))
+        self.applied.publish(applied_message(applied, SPEC))
         plan = Plan(stamp, self.k, model, 0, (DT, 2 * DT), np.stack([SPEC.stance] * 2))
-        self.plans.publish(convert.plan_message(plan, SPEC))
+        self.plans.publish(plan_message(plan, SPEC))
         twist = Twist()
         twist.linear.x, twist.linear.y, twist.angular.z = command
         self.command.publish(twist)
         nothing = np.zeros(3)
         transition = Transition(nothing, nothing, nothing, nothing, 0.0, 0.0, False, Flag(0), self.k, stamp, 77, model)
-        self.transitions.publish(convert.transition_message(transition))
+        self.transitions.publish(transition_message(transition))
         self.k += 1
         self.next += SPEC.dt
         time.sleep(max(0.0, self.next - time.monotonic()))
@@ -111,10 +115,10 @@ def test_judge_finds_every_fault_of_a_run(shown):
     show.steps(3, (0.35, 0.0, 0.1), (0.3, 0.0, 0.0), late=True)
     show.steps(50, (0.35, 0.0, 0.1), (0.3, 0.0, 0.0), model=2)
     learned = {keys.RECEIVED: 203, keys.MISSING: 0, keys.PROPOSED: 3, keys.PROMOTED: 2, keys.REFUSED: 1}
-    show.diagnostics.publish(convert.diagnostics_message(0, [convert.status("learner", "", learned)]))
+    show.diagnostics.publish(diagnostics_message(0, [status_message("learner", "", learned)]))
     fall = Event("fall", START_NS + show.k * DT, "tilted")
-    show.events.publish(convert.event_message(fall))
-    show.events.publish(convert.event_message(replace(fall, stamp_ns=fall.stamp_ns + DT)))  # of the guard too
+    show.events.publish(event_message(fall))
+    show.events.publish(event_message(replace(fall, stamp_ns=fall.stamp_ns + DT)))  # of the guard too
     written, said = report()
 
     summary = written["summary"]

@@ -6,7 +6,10 @@ import signal
 import pytest
 from graph import Graph
 
-from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.messages.motion import applied_of
+from mbrl_ros.nodes.messages.state import base_of
+from mbrl_ros.nodes.messages.status import event_of, values_of
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.types import NS, Action, RobotMode
 
@@ -19,17 +22,25 @@ class Watch:
 
     def __init__(self, probe):
         self.probe = probe
-        self.applied = probe.collect(topics.APPLIED, lambda message: convert.applied_of(message, SPEC))
-        self.events = probe.collect(topics.EVENTS, convert.event_of)
+        self.applied = probe.collect(topics.APPLIED, lambda message: applied_of(message, SPEC))
+        self.events = probe.collect(topics.EVENTS, event_of)
         self.models = probe.collect(topics.MODEL_STATUS)
-        self.truth = probe.collect(topics.GROUND_TRUTH, convert.base_of)
+        self.truth = probe.collect(topics.GROUND_TRUTH, base_of)
         self._diagnostics = probe.collect(topics.DIAGNOSTICS)
 
     def does(self, *actions):
         """Until the guard does one of these, seen from now on."""
         self.applied.clear()
         self.probe.until(lambda: self.applied and self.applied[-1].action in actions, f"the guard to {actions}", 60.0)
-        return self.applied[-1]
+
+    def stands_by_itself(self):
+        """Until the guard holds a target of its own, and not one between it and a plan's."""
+        self.applied.clear()
+
+        def own():
+            return self.applied and (self.applied[-1].action, self.applied[-1].plan_sequence) == (Action.HOLD, -1)
+
+        self.probe.until(own, "the guard to hold stance", 60.0)
 
     def walks(self):
         self.does(Action.FOLLOW, Action.CLIP)
@@ -47,7 +58,7 @@ class Watch:
         self._diagnostics.clear()
         said = lambda: [d.status[0] for d in self._diagnostics if d.status[0].name == f"/{node}"]  # noqa: E731
         self.probe.until(said, f"diagnostics of the {node}", 60.0)
-        return convert.values_of(said()[-1])
+        return values_of(said()[-1])
 
     def named(self, name):
         return [event for event in self.events if event.name == name]
@@ -63,7 +74,7 @@ def test_killed_planner_and_learner_come_back_and_the_robot_walks_on_without_a_f
     robot.walks()
 
     kill(run.nodes()["planner"])
-    assert robot.does(Action.HOLD).plan_sequence == -1
+    robot.stands_by_itself()
     run.until("planner killed by SIGKILL, starts again")
     robot.walks()
 
@@ -82,7 +93,17 @@ def test_killed_planner_and_learner_come_back_and_the_robot_walks_on_without_a_f
 
 @pytest.fixture
 def standing(tmp_path, domain):
-    graph = Graph("quadruped_mpc", tmp_path, model="scratch", mode="stand", learner=False)
+    yield from started(tmp_path)
+
+
+@pytest.fixture
+def patient(tmp_path, domain):
+    """Its guard takes the state for lost only after seconds."""
+    yield from started(tmp_path, "guard.blend=2.0")
+
+
+def started(folder, *settings):
+    graph = Graph("quadruped_mpc", folder, settings=settings, model="scratch", mode="stand", learner=False)
     graph.start()
     yield graph
     graph.close()
@@ -111,6 +132,21 @@ def test_guard_notices_a_killed_bridge_and_another_joins_by_hand(standing):
     follows(graph)
 
 
+def test_guard_that_stood_still_lets_a_robot_that_damped_itself_fade_in_from_where_it_is(patient):
+    graph = patient
+    follows(graph)
+    graph.running["guard"].send_signal(signal.SIGSTOP)
+    graph.probe.spin(0.3)
+    graph.running["guard"].send_signal(signal.SIGCONT)
+    said = lambda name: [event_of(event) for event in graph.events if event.name == name]  # noqa: E731
+    faded_in = lambda: [event for event in said("mode") if event.message.endswith("driver damped")]  # noqa: E731
+    graph.until(faded_in, "the guard to fade in")
+    damp, obey = said("damp")[-1], said("obey")[-1]
+    assert obey.stamp_ns - damp.stamp_ns > 0.1 * NS
+    follows(graph)
+    assert not said("fall")
+
+
 def test_bridge_without_its_guard_damps_by_itself_and_another_guard_waits_for_stand_up(standing):
     graph = standing
     follows(graph)
@@ -119,7 +155,7 @@ def test_bridge_without_its_guard_damps_by_itself_and_another_guard_waits_for_st
     last = graph.applied[-1].stamp_ns
 
     def damped_after():  # s; a busy machine may have made it damp before
-        events = [convert.event_of(event) for event in graph.events if event.name == "damp"]
+        events = [event_of(event) for event in graph.events if event.name == "damp"]
         return [(event.stamp_ns - last) / NS for event in events if event.stamp_ns > last]
 
     graph.until(damped_after, "the bridge to damp")

@@ -9,8 +9,9 @@ from graph import Graph
 from weights import untrained
 
 from mbrl_ros.dynamics.storage import from_bytes
-from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.lockstep import answer
+from mbrl_ros.nodes.messages.learning import bytes_message, bytes_of, transition_message
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.types import Flag, Transition
@@ -85,7 +86,7 @@ def transition(sequence):
 def test_learner_answers_with_the_sequence_it_has_and_the_version_it_has_trained(cartpole):
     graph = cartpole(*EAGER)
     publisher = graph.probe.publisher(topics.TRANSITION)
-    models = graph.probe.collect(topics.MODEL, convert.bytes_of)
+    models = graph.probe.collect(topics.MODEL, bytes_of)
     graph.start("learner")
     graph.probe.until_connected(publisher)
 
@@ -96,7 +97,7 @@ def test_learner_answers_with_the_sequence_it_has_and_the_version_it_has_trained
 
     def send(begin, end):
         for sequence in range(begin, end):
-            publisher.publish(convert.transition_message(transition(sequence)))
+            publisher.publish(transition_message(transition(sequence)))
         last = None
         deadline = time.monotonic() + 30
         while last is None or f"sequence={end - 1} " not in last:
@@ -130,7 +131,7 @@ def test_planner_asks_until_the_learner_is_there_and_flies_what_it_names_from_th
     last = graph.plans[-1].stamp_ns
     graph.probe.spin(1.0)
     assert graph.plans[-1].stamp_ns == last and len(asked) == 2, "no plan without the model that the learner named"
-    model.publish(convert.bytes_message(untrained(graph.spec, 3)))
+    model.publish(bytes_message(untrained(graph.spec, 3)))
     graph.until(lambda: graph.plans[-1].stamp_ns > last, "the plan")
     assert {plan.model for plan in graph.plans if plan.stamp_ns > last} == {3}
 

@@ -72,8 +72,12 @@ def started(graph, order, drive):
 
 
 def paused(graph):
+    """And nothing is under way any more."""
     graph.probe.call(topics.SET_PAUSE, data=True)
-    graph.probe.spin(0.5)
+    seen = -1
+    while seen < len(graph.transitions):
+        seen = len(graph.transitions)
+        graph.probe.spin(0.5)
 
 
 @pytest.fixture(scope="module", params=RUNS, ids=lambda run: run.name)

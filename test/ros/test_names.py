@@ -7,7 +7,7 @@ import pytest
 from rclpy.lifecycle import LifecycleNode
 
 NODES = Path(__file__).parents[2] / "mbrl_ros" / "nodes"
-MEANT = {"__init__", "on_configure", "on_activate", "on_deactivate", "on_cleanup", "on_shutdown"}
+MEANT = {"__init__", "on_configure", "on_activate", "on_deactivate", "on_cleanup", "on_shutdown", "on_error"}
 
 
 @pytest.mark.parametrize("path", sorted(NODES.glob("*.py")), ids=lambda path: path.stem)

@@ -14,7 +14,10 @@ from rcl_interfaces.srv import SetParameters
 from robot_stub import RobotStub
 from weights import exploding, not_finite, numbered, shipped, untrained
 
-from mbrl_ros.nodes import convert, topics
+from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.messages.learning import bytes_message
+from mbrl_ros.nodes.messages.motion import command_message
+from mbrl_ros.nodes.messages.status import OK, WARN, event_message, values_of
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.types import Event
@@ -62,7 +65,7 @@ def test_swap_keeps_the_warm_start_and_is_told(alone):
     first = shipped()[1].version
     plain = through.steps(12)
     before = swapped.steps(5)
-    swapped.model_to.publish(convert.bytes_message(numbered(first + 1)))
+    swapped.model_to.publish(bytes_message(numbered(first + 1)))
     swapped.probe.spin(SAYS_NOTHING)
     after = swapped.steps(7)
     for a, b in zip(plain, before + after, strict=True):
@@ -99,9 +102,9 @@ def test_bytes_that_are_no_model_of_this_robot_are_refused_by_name_and_the_plann
         assert planner.says().startswith("refused a model: ") and reason in planner.says()
         assert planner.step().model == first
     assert not spark.exists()
-    refused = convert.values_of(planner.graph.model_status[-1])
+    refused = values_of(planner.graph.model_status[-1])
     assert "not finite" in refused[f"refused {first + 2}"] and "refused 1" not in refused
-    planner.model_to.publish(convert.bytes_message(numbered(first + 2)))  # the number was refused once and for all
+    planner.model_to.publish(bytes_message(numbered(first + 2)))  # the number was refused once and for all
     planner.probe.spin(SAYS_NOTHING)
     assert planner.steps(2)[-1].model == first
     planner.offer(numbered(first + 3))
@@ -116,21 +119,25 @@ def test_model_whose_scores_are_never_finite_is_given_up_for_the_one_before(alon
     assert planner.says() == f"flying model {first + 1}"
     assert planner.step().model == first, "robot time stands until there is a plan again"
     assert f"back from model {first + 1} to {first}" in planner.says()
-    assert f"refused {first + 1}" in convert.values_of(planner.graph.model_status[-1])
+    assert f"refused {first + 1}" in values_of(planner.graph.model_status[-1])
     assert int(planner.graph.said_anew("planner")["no_plans"]) >= 5
 
 
-def test_robot_whose_only_model_explodes_stands(tmp_path, domain):
+def test_robot_whose_only_model_explodes_gives_it_up_and_stands(tmp_path, domain):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(numbered(1, exploding))
     graph = Graph("quadruped_mpc", tmp_path / "run", model=str(folder), learner=False)
     try:
         graph.start()
-        graph.until(lambda: int(graph.diagnostics("planner").get("no_plans", 0)) > 10, "scores without a finite one")
-        graph.until(lambda: len(graph.applied) > 50, "the guard")
-        assert {(a.action, a.plan_sequence) for a in graph.applied} == {("hold", -1)}
-        assert not graph.plans and not [event for event in graph.events if event.name == "fall"]
+        graph.until(lambda: graph.model_status and "given up" in graph.model_status[-1].message, "the refusal")
+        assert "refused 1" in values_of(graph.model_status[-1])
+        graph.until(lambda: graph.applied and graph.applied[-1].action == "follow", "the guard to follow")
+        assert {a.action for a in graph.applied} == {"hold", "follow"}
+        assert all(np.array_equal(plan.targets, np.tile(ROBOT.stance, (4, 1))) for plan in graph.plans)
+        said = graph.said_anew("planner")
+        assert (said["mode"], said["model_version"]) == ("stand", "0") and int(said["no_plans"]) >= 5
+        assert not [event for event in graph.events if event.name == "fall"]
     finally:
         graph.close()
 
@@ -167,7 +174,54 @@ def test_velocity_commands_are_bounded_refused_and_forgotten(alone):
     becomes(0.0)
 
 
+@pytest.fixture
+def real_time(tmp_path, domain):
+    """A planner that stands, in real time, and a robot around it that the test plays."""
+    settings = ("planner.command_timeout=2.0",)
+    graph = Graph("quadruped_mpc", tmp_path, settings=settings, mode="stand", model="scratch", learner=False)
+    try:
+        robot = RobotStub(graph.probe, ROBOT)
+        graph.start("planner")
+        robot.until(lambda: graph.plans, "a plan")
+        yield graph, robot
+        graph.all_alive()
+    finally:
+        graph.close()
+
+
+def test_velocity_command_does_not_age_while_the_simulation_is_paused(real_time):
+    graph, robot = real_time
+    commanded = graph.probe.collect(topics.metric("commanded_vx"), lambda message: message.data)
+    cmd_vel = graph.probe.publisher(topics.CMD_VEL)
+    graph.probe.until_connected(cmd_vel)
+    cmd_vel.publish(velocity(0.4))
+    robot.until(lambda: commanded and commanded[-1] == pytest.approx(0.4), "the command")
+    robot.send_event("pause")
+    gaps = graph.said_anew("planner")["state_gaps"]
+    graph.probe.spin(2.5)  # without the pause it would be forgotten by now
+    assert graph.said_anew("planner")["state_gaps"] == gaps
+    commanded.clear()
+    robot.send_event("resume")
+    robot.until(lambda: commanded, "a word about the command")
+    assert commanded[0] == pytest.approx(0.4)
+    robot.until(lambda: commanded[-1] == 0.0, "its end")
+
+
 # States
+
+
+def test_state_topic_that_falls_silent_is_named(real_time):
+    graph, robot = real_time
+    said = graph.probe.collect(topics.DIAGNOSTICS, lambda message: message.status[0])
+
+    def named(topic):
+        return said and said[-1].level == WARN and said[-1].message.endswith(f"nothing usable on {topic}")
+
+    robot.spoil = nan_orientation
+    robot.until(lambda: named("imu/data"), "the topic's name")
+    assert int(values_of(said[-1])["state_gaps"]) >= 1
+    robot.spoil = None
+    robot.until(lambda: said[-1].level == OK, "states again")
 
 
 def nan_position(joints, imu, odom):
@@ -220,7 +274,7 @@ def test_joints_are_known_by_name_in_any_order_among_others(alone):
 def test_event_without_a_time_does_no_harm(alone):
     planner = alone()
     planner.steps(2)
-    message = convert.event_message(Event("reset", planner.now_ns, ""))
+    message = event_message(Event("reset", planner.now_ns, ""))
     message.values.clear()
     events = planner.probe.publisher(topics.EVENTS)
     planner.probe.until_connected(events)
@@ -241,7 +295,8 @@ def test_mode_at_the_start_and_changed_while_running(alone):
     assert set_mode(planner, "mppi").successful
     planned = planner.step()
     assert not planned.exploring and planned.sequence == 21
-    assert planner.graph.said_anew("planner")["mode"] == "mppi"
+    said = planner.graph.said_anew("planner")
+    assert said["mode"] == "mppi" and float(said["effective_samples"]) >= 1 and said["non_finite_samples"] == "0"
     for mode, reason in (("observe", "chosen at the start"), ("dance", "mppi")):
         refused = set_mode(planner, mode)
         assert not refused.successful and reason in refused.reason
@@ -258,7 +313,7 @@ def test_observing_planner_pairs_states_with_the_commands_of_others_and_plans_no
 
         def driven():
             robot.sample()
-            commands.publish(convert.command_message(target, ROBOT))
+            commands.publish(command_message(target, ROBOT))
             return len(graph.transitions) > 30
 
         graph.until(driven, "transitions")

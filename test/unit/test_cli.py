@@ -4,6 +4,8 @@ import sys
 import pytest
 
 from mbrl_ros import cli
+from mbrl_ros.config import ConfigError
+from mbrl_ros.paths import check_out, check_report
 
 
 def mbrl(capsys, *arguments):
@@ -80,6 +82,76 @@ def test_commands_are_refused_for_a_robot_without_a_base(capsys):
 def test_namespace_that_ros_would_refuse_is_refused_first(capsys):
     status, _, error = mbrl(capsys, "up", "quadruped_mpc", "--namespace", "robot one")
     assert status == 2 and "robot one" in error
+
+
+def settings_of(*arguments):
+    parsed = cli._parser("eval").parse_args(cli._joined(["eval", *arguments]))
+    return parsed.run_name, parsed.settings
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("quadruped_mpc", "--set", "a=1", "b=2", "c=[3, 4]"),
+        ("quadruped_mpc", "--set", "a=1", "--set", "b=2", "c=[3, 4]"),
+        ("quadruped_mpc", "--set", "a=1", "--set=b=2", "--seeds", "2", "--set", "c=[3, 4]"),
+        ("--set", "a=1", "b=2", "c=[3, 4]", "quadruped_mpc"),
+        ("--seeds", "2", "--set", "a=1", "b=2", "--set", "c=[3, 4]", "quadruped_mpc"),
+    ],
+)
+def test_one_set_takes_several_settings_and_may_be_repeated_wherever_the_run_stands(arguments):
+    assert settings_of(*arguments) == ("quadruped_mpc", ["a=1", "b=2", "c=[3, 4]"])
+
+
+@pytest.mark.parametrize("command", ["up", "train", "eval", "bench"])
+def test_every_setting_of_one_set_is_checked(capsys, command):
+    what = ["plan"] if command == "bench" else []
+    run = ["--run", "quadruped_mpc"] if command == "bench" else ["quadruped_mpc"]
+    status, _, error = mbrl(capsys, command, *what, *run, "--set", "planner.delay=1", "planner.mppi.sample=200")
+    assert status == 2 and "did you mean 'samples'" in error
+
+
+def test_a_setting_without_its_value_is_told_how_it_is_written(capsys):
+    status, _, error = mbrl(capsys, "eval", "quadruped_mpc", "--set", "planner.mppi.samples", "200")
+    assert status == 2 and "planner.mppi.samples=200" in error
+
+
+@pytest.fixture
+def blocked(tmp_path):
+    """A place below a file: nothing can be written there, whoever asks."""
+    (tmp_path / "taken").write_text("")
+    return tmp_path / "taken" / "below"
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [("train", "--out"), ("train", "--report"), ("eval", "--report"), ("up", "--report")]
+)
+def test_what_could_not_be_written_at_the_end_is_said_at_the_beginning(capsys, blocked, command, option):
+    status, _, error = mbrl(capsys, command, "quadruped_mpc", option, str(blocked / "more"))
+    assert status == 2 and error.count("\n") == 1
+    assert f"{option} {blocked / 'more'}: {blocked.parent} is a file, not a folder" in error
+    assert "Name another place" in error
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "up"])
+def test_a_report_that_is_a_folder_is_told_the_file_it_could_be(capsys, tmp_path, command):
+    status, _, error = mbrl(capsys, command, "quadruped_mpc", "--report", str(tmp_path))
+    assert status == 2 and f"--report {tmp_path / 'report.json'}" in error
+
+
+def test_a_place_without_the_right_to_write_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)  # root may write everywhere
+    (tmp_path / "mine").mkdir()
+    for check in (check_report, check_out):
+        check(tmp_path / "mine" / "new")
+        with pytest.raises(ConfigError, match=r"may not be written to.*change its rights"):
+            check(tmp_path / "new")
+
+
+def test_folders_that_are_still_to_be_made_are_made(tmp_path):
+    check_out(tmp_path / "a" / "b")
+    check_report(tmp_path / "a" / "b" / "report.json")
+    assert not list(tmp_path.iterdir()), "not before there is something to write"
 
 
 def test_value_that_begins_with_a_minus_is_taken_for_a_value():

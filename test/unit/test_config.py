@@ -227,6 +227,18 @@ def test_a_path_to_a_file_names_a_run_too(tmp_path):
     assert load_run(str(path)).planner.delay == 0
 
 
+def test_another_action_map_brings_its_planner_settings_and_leaves_the_others():
+    gait, joint = load_run("quadruped_mpc"), load_run("quadruped_mpc", "joint")
+    assert (joint.name, joint.planner.action_map) == ("quadruped_mpc", "joint")
+    assert joint.planner.mppi.iterations > gait.planner.mppi.iterations
+    assert (joint.planner.mppi.horizon, joint.learner) == (gait.planner.mppi.horizon, gait.learner)
+
+
+def test_an_action_map_without_a_file_of_its_own_changes_nothing_else():
+    run, gait = load_run("quadruped_mpc", "spline"), load_run("quadruped_mpc")
+    assert run == gait.with_setting("planner.action_map", "spline")
+
+
 @pytest.mark.parametrize("text", ["a: [1, 2", "- 1\n- 2\n", ""])
 def test_a_file_that_is_no_mapping_is_refused_by_its_name(tmp_path, text):
     path = tmp_path / "broken.yaml"

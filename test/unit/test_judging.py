@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
+from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.learning import judging
 from mbrl_ros.learning.curriculum import HIGH, HOLD, LOW, RAMP, START, TrainingCommands
-from mbrl_ros.learning.evaluating import balance
+from mbrl_ros.learning.evaluating import goal_kept
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.settings import EnsembleConfig, load_run
+from mbrl_ros.tasks import TASKS
 
 
 def practised(seed=0, first=10.0, until=60.0):
@@ -38,21 +43,49 @@ def test_a_task_without_commands_practises_none():
     assert TrainingCommands(0, 0, 10.0).at(5.0).shape == (0,)
 
 
-def test_a_pole_that_came_up_and_stayed():
-    angle = np.concatenate([np.full(100, np.pi), np.zeros(200)])  # 4 s down, 8 s up, at 25 Hz
-    found = balance(angle, 0.04)
-    assert found == {"upright_share_last_5s": 1.0, "up_for_good_after_s": pytest.approx(4.0)}
+def test_a_goal_that_was_reached_and_kept():
+    there = np.arange(300) >= 100  # 4 s away, 8 s there, at 25 Hz
+    found = goal_kept("upright", there, 0.04)
+    assert found == {"upright_share_last_5s": 1.0, "upright_for_good_after_s": pytest.approx(4.0)}
 
 
-def test_a_pole_upright_after_full_turns_is_upright():
-    assert balance(np.full(200, 4 * np.pi), 0.04) == {"upright_share_last_5s": 1.0, "up_for_good_after_s": 0.0}
+def test_a_goal_that_was_never_left_was_reached_at_once():
+    found = goal_kept("upright", np.full(200, True), 0.04)
+    assert found == {"upright_share_last_5s": 1.0, "upright_for_good_after_s": 0.0}
 
 
-def test_a_pole_that_falls_over_at_the_end_was_never_up_for_good():
-    angle = np.concatenate([np.zeros(299), [0.3]])
-    found = balance(angle, 0.04)
-    assert found["up_for_good_after_s"] is None
+def test_a_goal_that_is_left_at_the_end_was_never_reached_for_good():
+    found = goal_kept("upright", np.arange(300) < 299, 0.04)
+    assert found["upright_for_good_after_s"] is None
     assert found["upright_share_last_5s"] == pytest.approx(124 / 125)
+
+
+class StillTask:
+    """A task that learning/ has never heard of."""
+
+    command_size = 0
+    goal = "still"
+
+    def __init__(self, layout):
+        self._speeds = slice(layout.joint_velocity.start, layout.joint_velocity.start + 2)
+
+    def reward(self, state, command):
+        return -state[..., self._speeds].square().sum(-1)
+
+    def at_goal(self, state):
+        return state[..., self._speeds].abs().amax(-1) < 0.5
+
+    def terminated(self, state):
+        return state[..., 0] > 1e9
+
+
+def test_a_task_is_judged_by_what_it_calls_good(monkeypatch):
+    monkeypatch.setitem(TASKS, "cartpole", StillTask)
+    run, spec = load_run("cartpole_mpc").with_setting("planner.mppi.samples", 20), load_robot("cartpole")
+    model = new_ensemble(EnsembleConfig(members=2, width=8, layers=1), FeatureLayout(spec), seed=0)
+    result = judging.judged(run, spec, model, judging.COMMANDS, 4.0, seed=0)
+    assert set(result["summary"]) == {"still_share_last_5s", "still_for_good_after_s", "falls"}
+    assert judging.in_words(result).startswith("still ")
 
 
 def tracking(velocity, yaw_rate, falls=0):
@@ -84,15 +117,15 @@ def test_a_judgement_in_words():
     assert judging.in_words(tracking(0.05, 0.2)) == (
         "velocity error 0.050 m/s (worst 0.050), yaw rate 0.200 rad/s (worst 0.200), 0 falls"
     )
-    pole = {"summary": {"upright_share_last_5s": 1.0, "up_for_good_after_s": 3.2}}
-    assert judging.in_words(pole) == "upright 100% of the last 5 s, up for good after 3.2 s"
+    pole = {"summary": {"upright_share_last_5s": 1.0, "upright_for_good_after_s": 3.2, "falls": 0}}
+    assert judging.in_words(pole) == "upright 100% of the last 5 s, for good after 3.2 s, 0 falls"
 
 
 def test_a_pole_that_never_stood_is_said_to_be_so():
-    summary = balance(np.full(200, np.pi), 0.04)
-    assert judging.in_words({"summary": summary}) == "upright 0% of the last 5 s, never up for good"
+    summary = goal_kept("upright", np.full(200, False), 0.04) | {"falls": 0}
+    assert judging.in_words({"summary": summary}) == "upright 0% of the last 5 s, never for good, 0 falls"
     report = judging.merged_report({}, [0], [{"summary": summary, "commands": []}])
-    assert report["summary"]["up_for_good_after_s"] is None
+    assert report["summary"]["upright_for_good_after_s"] is None
 
 
 def test_commands_held_too_briefly_to_be_judged_are_said_to_be_so():

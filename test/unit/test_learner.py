@@ -215,6 +215,17 @@ def test_after_a_return_the_candidate_starts_from_the_model_returned_to():
     assert not good.parameters[0].requires_grad
 
 
+def test_after_a_return_to_nothing_the_next_round_is_a_first_one_and_versions_go_on():
+    one = learner(100)
+    trained_round(one)
+    one.return_to(None)
+    assert one.incumbent is None
+    feed(one, linear_run(50, first=100))
+    _, verdict = trained_round(one)
+    assert verdict.promoted and verdict.incumbent is None
+    assert one.version == 2
+
+
 def test_half_of_a_batch_is_seen_in_the_mirror():
     layout, generator = FeatureLayout(GO1), np.random.default_rng(0)
     states = generator.normal(size=(2, 4, 3, layout.size)).astype(np.float32)

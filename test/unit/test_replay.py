@@ -96,6 +96,36 @@ def test_a_chunk_is_held_out_for_as_long_as_it_is_kept():
     assert not is_held_out(numbers(buffer, 1, held_out=False)[:, 0].astype(int)).any()
 
 
+@pytest.mark.parametrize("first", [0, 1, CHUNK - 1, 7 * CHUNK + 13])
+def test_a_restarted_learner_holds_out_what_was_held_out_before(first):
+    """It gets the last minute again, which may begin anywhere."""
+    before, after = filled(30 * CHUNK), ReplayBuffer(10_000, 5, 1, DT)
+    for k in range(first, 30 * CHUNK):
+        after.add(transition(k))
+    for held_out in (True, False):
+        for steps in (1, 20):
+            known = numbers(before, steps, held_out)[:, 0]
+            np.testing.assert_array_equal(numbers(after, steps, held_out)[:, 0], known[known >= first])
+
+
+def test_the_split_does_not_depend_on_what_was_lost_on_the_way():
+    buffer = ReplayBuffer(10_000, 5, 1, DT)
+    for k in range(20 * CHUNK):
+        if not 100 <= k < 117:
+            buffer.add(transition(k))
+    assert is_held_out(numbers(buffer, 5, held_out=True)[:, :-1].astype(int)).all()
+    assert not is_held_out(numbers(buffer, 5, held_out=False)[:, :-1].astype(int)).any()
+
+
+def test_a_planner_that_started_anew_counts_from_zero_and_continues_no_sequence():
+    buffer = filled(CHUNK // 2)
+    for k in range(10 * CHUNK):
+        buffer.add(transition(k, stamp_ns=(CHUNK // 2 + k) * DT, start_ns=7))
+    found = numbers(buffer, 3, held_out=False)
+    assert (np.diff(found, axis=1) == 1).all()
+    assert len(buffer.starts(1, True)) == CHUNK
+
+
 @pytest.mark.parametrize("part", ["state", "action", "following"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_finite_is_refused_and_nothing_is_kept_of_it(part, bad):

@@ -34,7 +34,7 @@ def test_demo_of_a_robot_without_a_base_drives_nothing():
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--hold", "0"), ("--duration", "-1"), ("--duration", "nan"), ("--report", "/no/such/folder/r.json")]
+    "arguments", [("--hold", "0"), ("--duration", "-1"), ("--duration", "nan"), ("--report", f"{__file__}/report.json")]
 )
 def test_what_cannot_work_is_said_before_anything_starts(arguments):
     with pytest.raises(ConfigError):

@@ -8,9 +8,22 @@ import pytest
 from geometry_msgs.msg import Twist, TwistStamped
 from sensor_msgs.msg import JointState
 
-from mbrl_ros.nodes import convert
 from mbrl_ros.nodes.assembler import JOIN_NS, StateAssembler
-from mbrl_ros.nodes.convert import Refused
+from mbrl_ros.nodes.messages.fields import Refused
+from mbrl_ros.nodes.messages.learning import bytes_message, bytes_of, transition_message, transition_of
+from mbrl_ros.nodes.messages.motion import (
+    applied_message,
+    applied_of,
+    command_message,
+    mode_message,
+    mode_of,
+    plan_message,
+    plan_of,
+    target_of,
+    velocity_command_of,
+)
+from mbrl_ros.nodes.messages.state import base_of, imu_message, joint_state_message, odometry_message
+from mbrl_ros.nodes.messages.status import ERROR, event_message, event_of, status_message, text_message, values_of
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.types import NS, Action, BaseState, Command, Event, Flag, Plan, RobotMode, RobotState, Transition
 
@@ -30,9 +43,9 @@ def state(stamp_ns=STAMP):
 
 def messages(sample):
     return (
-        convert.joint_state_message(sample, QUADRUPED),
-        convert.imu_message(sample),
-        convert.odometry_message(sample),
+        joint_state_message(sample, QUADRUPED),
+        imu_message(sample),
+        odometry_message(sample),
     )
 
 
@@ -151,11 +164,11 @@ def test_state_sent_again_with_its_stamp_is_a_state_again():
 
 def test_robot_with_joints_alone_needs_no_other_topic():
     sample = RobotState(STAMP, np.array([0.1, 0.2]), np.array([0.3, 0.4]))
-    assert_equal(StateAssembler(CARTPOLE).joint_states(convert.joint_state_message(sample, CARTPOLE)), sample)
+    assert_equal(StateAssembler(CARTPOLE).joint_states(joint_state_message(sample, CARTPOLE)), sample)
 
 
 def test_truth_is_read_whole_from_one_odometry_message():
-    stamp_ns, base = convert.base_of(convert.odometry_message(state()))
+    stamp_ns, base = base_of(odometry_message(state()))
     assert stamp_ns == STAMP
     assert_equal(base, state().base)
 
@@ -168,15 +181,15 @@ def plan(spec):
 
 @pytest.mark.parametrize("spec", [QUADRUPED, CARTPOLE, replace(CARTPOLE, interface="velocity")])
 def test_plan_comes_back_with_all_that_travels_with_it(spec):
-    assert_equal(convert.plan_of(convert.plan_message(plan(spec), spec), spec), plan(spec))
+    assert_equal(plan_of(plan_message(plan(spec), spec), spec), plan(spec))
 
 
 def test_plan_joints_are_found_by_name():
-    message = convert.plan_message(plan(QUADRUPED), QUADRUPED)
+    message = plan_message(plan(QUADRUPED), QUADRUPED)
     message.joint_names = list(reversed(message.joint_names))
     for point in message.points:
         point.positions = list(reversed(point.positions))
-    assert_equal(convert.plan_of(message, QUADRUPED), plan(QUADRUPED))
+    assert_equal(plan_of(message, QUADRUPED), plan(QUADRUPED))
 
 
 @pytest.mark.parametrize(
@@ -191,25 +204,25 @@ def test_plan_joints_are_found_by_name():
     ],
 )
 def test_malformed_plan_is_refused_with_the_reason(spoil, reason):
-    message = convert.plan_message(plan(QUADRUPED), QUADRUPED)
+    message = plan_message(plan(QUADRUPED), QUADRUPED)
     spoil(message)
     with pytest.raises(Refused, match=reason):
-        convert.plan_of(message, QUADRUPED)
+        plan_of(message, QUADRUPED)
 
 
 def test_command_labels_say_which_joint_a_number_is_for():
     target = np.arange(12.0)
-    message = convert.command_message(target, QUADRUPED)
-    np.testing.assert_array_equal(convert.target_of(message, QUADRUPED), target)
+    message = command_message(target, QUADRUPED)
+    np.testing.assert_array_equal(target_of(message, QUADRUPED), target)
     message.layout.dim.reverse()
     message.data = array("d", reversed(message.data))
-    np.testing.assert_array_equal(convert.target_of(message, QUADRUPED), target)
+    np.testing.assert_array_equal(target_of(message, QUADRUPED), target)
 
 
 def test_command_without_labels_is_in_the_order_of_the_robot_file():
-    message = convert.command_message(np.arange(12.0), QUADRUPED)
+    message = command_message(np.arange(12.0), QUADRUPED)
     message.layout.dim = []
-    np.testing.assert_array_equal(convert.target_of(message, QUADRUPED), np.arange(12.0))
+    np.testing.assert_array_equal(target_of(message, QUADRUPED), np.arange(12.0))
 
 
 @pytest.mark.parametrize(
@@ -221,22 +234,22 @@ def test_command_without_labels_is_in_the_order_of_the_robot_file():
     ],
 )
 def test_malformed_command_is_refused_with_the_reason(spoil, reason):
-    message = convert.command_message(np.arange(12.0), QUADRUPED)
+    message = command_message(np.arange(12.0), QUADRUPED)
     spoil(message)
     with pytest.raises(Refused, match=reason):
-        convert.target_of(message, QUADRUPED)
+        target_of(message, QUADRUPED)
 
 
 @pytest.mark.parametrize("spec", [QUADRUPED, CARTPOLE])
 def test_applied_comes_back_whole(spec):
     command = Command(STAMP, np.arange(float(len(spec.actuated))), RobotMode.POSITION, Action.CLIP, -1, 7)
-    assert_equal(convert.applied_of(convert.applied_message(command, spec), spec), command)
+    assert_equal(applied_of(applied_message(command, spec), spec), command)
 
 
 def test_unknown_mode_is_refused_with_the_known_ones():
-    assert convert.mode_of(convert.mode_message(RobotMode.OFF)) is RobotMode.OFF
+    assert mode_of(mode_message(RobotMode.OFF)) is RobotMode.OFF
     with pytest.raises(Refused, match="'limp' is none of position, damp, off"):
-        convert.mode_of(convert.text_message("limp"))
+        mode_of(text_message("limp"))
 
 
 def transition():
@@ -257,11 +270,11 @@ def transition():
 
 
 def test_transition_comes_back_to_the_nanosecond():
-    assert_equal(convert.transition_of(convert.transition_message(transition())), transition())
+    assert_equal(transition_of(transition_message(transition())), transition())
 
 
 def test_transition_layout_names_every_part():
-    labels = [dim.label for dim in convert.transition_message(transition()).layout.dim]
+    labels = [dim.label for dim in transition_message(transition()).layout.dim]
     assert labels[:4] == ["state", "action", "next_state", "command"]
     assert labels[4:12] == "phase reward terminal flags sequence seconds nanoseconds model".split()
 
@@ -275,39 +288,39 @@ def test_transition_layout_names_every_part():
     ],
 )
 def test_malformed_transition_is_refused_with_the_reason(spoil, reason):
-    message = convert.transition_message(transition())
+    message = transition_message(transition())
     spoil(message)
     with pytest.raises(Refused, match=reason):
-        convert.transition_of(message)
+        transition_of(message)
 
 
 def test_event_comes_back_and_a_fall_is_an_error():
     event = Event("fall", STAMP, "the robot has fallen")
-    message = convert.event_message(event)
-    assert convert.event_of(message) == event
-    assert message.level == convert.ERROR
+    message = event_message(event)
+    assert event_of(message) == event
+    assert message.level == ERROR
 
 
 def test_velocity_command_is_read_with_and_without_stamp():
     twist = Twist()
     twist.linear.x, twist.linear.y, twist.angular.z = 0.5, -0.1, 0.3
     for message in (twist, TwistStamped(twist=twist)):
-        assert convert.velocity_command_of(message).tolist() == [0.5, -0.1, 0.3]
+        assert velocity_command_of(message).tolist() == [0.5, -0.1, 0.3]
 
 
 def test_velocity_command_that_is_not_finite_is_refused():
     twist = Twist()
     twist.angular.z = float("nan")
     with pytest.raises(Refused, match="angular.z"):
-        convert.velocity_command_of(twist)
+        velocity_command_of(twist)
 
 
 def test_bytes_come_back():
     content = bytes(range(256)) * 100
-    assert convert.bytes_of(convert.bytes_message(content)) == content
+    assert bytes_of(bytes_message(content)) == content
 
 
 def test_values_of_a_status_are_texts_that_read_as_numbers():
-    values = convert.values_of(convert.status("planner", "fine", {"rate": 49.98, "late_steps": 3, "mode": "mppi"}))
+    values = values_of(status_message("planner", "fine", {"rate": 49.98, "late_steps": 3, "mode": "mppi"}))
     assert float(values["rate"]) == pytest.approx(49.98)
     assert values["late_steps"] == "3" and values["mode"] == "mppi"

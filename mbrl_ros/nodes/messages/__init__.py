@@ -1,0 +1,1 @@
+"""Messages <-> records: here and nowhere else. Joints are ordered by name here, once."""

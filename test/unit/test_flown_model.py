@@ -1,0 +1,137 @@
+"""Which model is flown: what is taken over and when, what is refused, and what a model that makes no plans leads to."""
+
+from dataclasses import replace
+
+import pytest
+from learning_driver import CARTPOLE, SMALL
+
+from mbrl_ros.control.agent import Agent
+from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.dynamics.storage import Card, to_bytes
+from mbrl_ros.nodes.flown_model import GIVE_UP_AFTER, FlownModel
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.settings import PlannerConfig
+
+CONFIG = PlannerConfig(robot="cartpole", task="cartpole", action_map="joint", learning=True)
+
+
+class Told(list):
+    @property
+    def last(self) -> str:
+        return self[-1]
+
+
+def card(version):
+    return Card(CARTPOLE.name, CARTPOLE.layout_hash, version, 1.0, 0.1, 0.9)
+
+
+def model():
+    return new_ensemble(SMALL, FeatureLayout(CARTPOLE), 0)
+
+
+def flown(version=None, **changes):
+    """A model of that version, or none at all; its agent; and what was told."""
+    told = Told()
+    agent = Agent(CARTPOLE, replace(CONFIG, **changes))
+    first = (model(), card(version)) if version else None
+    return FlownModel(agent, first, told.append), agent, told
+
+
+def offered(models, version, spoil=lambda content: content):
+    models.offer(spoil(to_bytes(model(), card(version))))
+    models.take(wait=True)
+
+
+def failing(models, ticks=GIVE_UP_AFTER):
+    for _ in range(ticks):
+        models.failed("no finite score")
+
+
+def test_what_was_offered_is_flown_when_it_is_taken_and_not_before():
+    models, agent, told = flown(1)
+    models.offer(to_bytes(model(), card(2)))
+    assert (agent.model_version, told) == (1, [])
+    models.take(wait=True)
+    assert (agent.model_version, models.swaps, told) == (2, 1, [""])
+
+
+def test_the_version_that_is_flown_already_is_not_taken_over_again():
+    models, _, told = flown(1)
+    offered(models, 1)
+    assert (models.swaps, told) == (0, [])
+
+
+def test_several_that_came_are_taken_over_in_their_order():
+    models, agent, _ = flown()
+    for version in (1, 2, 3):
+        models.offer(to_bytes(model(), card(version)))
+    models.take(wait=True)
+    assert (agent.model_version, models.swaps) == (3, 3)
+
+
+def test_damaged_bytes_change_nothing_and_their_version_stays_refused():
+    models, agent, told = flown(1)
+    offered(models, 2, lambda content: content[:-100])
+    assert agent.model_version == 1 and told.last.startswith("refused a model: ")
+    assert list(models.refused) == [2]
+    offered(models, 2)
+    assert agent.model_version == 1
+
+
+def test_a_model_without_plans_is_given_up_for_the_one_before():
+    models, agent, told = flown(1)
+    offered(models, 2)
+    failing(models)
+    assert agent.model_version == 1
+    assert models.refused == {2: "no finite score"}
+    assert told.last == "back from model 2 to 1: no finite score"
+    offered(models, 2)
+    assert agent.model_version == 1
+
+
+def test_a_model_that_makes_a_plan_now_and_then_is_kept():
+    models, agent, _ = flown(1)
+    for _ in range(3):
+        failing(models, GIVE_UP_AFTER - 1)
+        models.planned()
+    assert agent.model_version == 1 and not models.refused
+
+
+@pytest.mark.parametrize("learning, mode", [(True, "explore"), (False, "stand")])
+def test_the_very_first_model_without_plans_is_given_up_for_none(learning, mode):
+    models, agent, told = flown(1, learning=learning)
+    assert agent.mode == "mppi"
+    failing(models)
+    assert (agent.mode, agent.model_version) == (mode, 0)
+    assert models.refused == {1: "no finite score"}
+    assert told.last == "model 1 is given up, and there is none to go back to: no finite score"
+    failing(models)
+    assert len(told) == 1, "there is nothing more to give up"
+
+
+def test_after_none_the_next_version_is_flown_and_may_be_given_up_too():
+    models, agent, _ = flown(1)
+    failing(models)
+    offered(models, 1)
+    assert agent.mode == "explore"
+    offered(models, 2)
+    assert (agent.mode, agent.model_version) == ("mppi", 2)
+    failing(models)
+    assert agent.mode == "explore" and list(models.refused) == [1, 2]
+
+
+def test_two_bad_versions_in_a_row_end_with_none():
+    models, agent, _ = flown(1)
+    offered(models, 2)
+    failing(models)
+    failing(models)
+    assert agent.mode == "explore" and list(models.refused) == [2, 1]
+
+
+def test_whoever_waits_for_a_version_waits_no_longer_once_it_is_flown_or_refused():
+    models, _, _ = flown()
+    assert models.newest_known == 0
+    offered(models, 3)
+    assert models.newest_known == 3
+    offered(models, 5, lambda content: content[:-100])
+    assert models.newest_known == 5
