@@ -84,6 +84,10 @@ class ExploreConfig:
     noise: float = setting(0.7, "times the action map's own exploration scale", low=0.0)
     knot_steps: int = setting(12, "steps between knots of the random motion", low=1)
     while_learning: float = setting(0.02, "noise added to plans while the learner runs", low=0.0, high=1.0, live=True)
+    wider: float = setting(
+        1.0, "times MPPI's noise while the learner runs: far candidates catch a robot that a young model lets fall",
+        low=0.1, high=10.0, live=True,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

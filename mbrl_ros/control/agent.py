@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -199,6 +200,8 @@ class Agent:
     def _plan_decisions(self, estimate, promised, command, first_ns: int, elapsed: int) -> Tensor | NoPlan:
         """(H, U) from the step `delay` ahead on."""
         s, config = self._situation, self.config.mppi
+        if self.config.learning:
+            config = replace(config, noise=config.noise * self.config.explore.wider)
         ahead = self._predict(estimate, promised) if promised and self._model is not None else estimate
         s.state.copy_(torch.from_numpy(ahead))
         s.command.copy_(torch.from_numpy(np.asarray(command, np.float32)))
