@@ -57,6 +57,10 @@ class MppiConfig:
     """Model-predictive path integral control."""
 
     samples: int = setting(400, "rollouts in all, shared among the members", low=10, high=20000, live=True)
+    anytime: bool = setting(True, "fewer rollouts where `samples` of them do not fit into `budget`; not in lockstep")
+    budget: float = setting(
+        0.6, "share of a step's time that receipt of the state to plan may take", low=0.05, high=1.0
+    )
     horizon: int = setting(20, "steps planned ahead", low=2, high=200, live=True)
     iterations: int = setting(1, "refinements of one plan", low=1, high=20)
     temperature: float = setting(

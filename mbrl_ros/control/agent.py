@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -39,6 +40,7 @@ class Agent:
         self.gait_origin_ns: int | None = None
         self.last_result: PlanResult | NoPlan | None = None
         self._model = None
+        self.samples = config.mppi.samples  # rollouts of a plan; fewer than configured where time is short
         self._points = math.ceil(PLAN_SECONDS / spec.dt - 1e-9)
         self._filter = StateFilter(self.layout.noise)
         self._generator = torch.Generator().manual_seed(config.seed)
@@ -55,8 +57,12 @@ class Agent:
             return "explore" if self.config.learning else "stand"
         return self.config.mode
 
+    @property
+    def has_model(self) -> bool:
+        return self._model is not None
+
     def set_model(self, model, version: int) -> None:
-        """Plan with `model` (anything with members and rollout) from the next tick on."""
+        """Plan with `model` (anything with members and rollout; None: no more) from the next tick on."""
         self._model = FoldedEnsemble(model) if isinstance(model, Ensemble) else model
         self.model_version = version
         self._build()
@@ -64,9 +70,16 @@ class Agent:
     def configure(self, config: PlannerConfig) -> None:
         """Other live settings from the next tick on; the warm start stays."""
         rebuild = (config.mppi, config.cost) != (self.config.mppi, self.config.cost)
+        if config.mppi.samples != self.config.mppi.samples:
+            self.samples = config.mppi.samples
         self.config = config
         if rebuild:
             self._build()
+
+    def set_samples(self, samples: int) -> None:
+        """Another number of rollouts from the next tick on, whatever the configured one; the warm start stays."""
+        self.samples = samples
+        self._build()
 
     def forget(self) -> None:
         """After a reset or a gap: no warm start, no promises, no estimate."""
@@ -93,6 +106,19 @@ class Agent:
         for _ in range(3):
             self._problem.score(decisions.clone())
             self._predict(self.layout.scales, [self.spec.stance])
+
+    @torch.inference_mode()
+    def rehearse(self, samples: int, times: int = 12) -> list[float]:
+        """How long (ms) plans of so many rollouts take, tried on the present model; nothing but `samples` changes."""
+        self.set_samples(samples)
+        generator, config = torch.Generator().manual_seed(0), self.config.mppi
+        warm, took = self.map.rest.expand(config.horizon, -1), []
+        for _ in range(times):
+            began = time.perf_counter()
+            PLANNERS[self.config.planner](config, self._problem, warm, generator)
+            self._predict(self.layout.scales, [self.spec.stance])
+            took.append((time.perf_counter() - began) * 1e3)
+        return took
 
     @torch.inference_mode()
     def trace(self) -> Tensor | None:
@@ -155,7 +181,7 @@ class Agent:
         self._situation = Situation.empty(self.layout.size, self.task.command_size, self.map.size, horizon)
         c = self.config
         self._problem = make_problem(
-            self._situation, self._model, self.task, self.map, c.cost, c.treatment, c.pessimism, c.mppi.samples
+            self._situation, self._model, self.task, self.map, c.cost, c.treatment, c.pessimism, self.samples
         )
         warm = getattr(self, "_warm", None)
         if warm is not None and len(warm) != horizon:

@@ -10,6 +10,7 @@ from __future__ import annotations
 MODE = "mode"  # stand, explore, observe, mppi: what it is doing now
 MODES_WITHOUT_COMMANDS = ("explore", "observe")  # cmd_vel changes nothing there
 PLAN_MS = "plan_ms"  # of the newest plan
+SAMPLES = "samples"  # rollouts of a plan now
 COMMANDED_VX = "commanded_vx"  # m/s
 MEASURED_VX = "measured_vx"  # m/s
 PLAN_MS_P50 = "plan_ms_p50"  # complete state to published plan, as the planner measures it

@@ -12,6 +12,7 @@ from rclpy.clock import Clock, ClockType
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.agent import Agent
+from mbrl_ros.control.pace import Budget, Pace
 from mbrl_ros.control.recorder import Recorder
 from mbrl_ros.control.running_time import RunningTime
 from mbrl_ros.control.velocity_command import VelocityCommand
@@ -48,7 +49,7 @@ IDLE = 1.0  # s
 DIAGNOSTICS_PERIOD = 0.5  # s
 METRICS_PERIOD = 0.1  # s
 PLAN_TIMES = 500  # plans behind the percentiles
-METRICS = (keys.PLAN_MS, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
+METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
 
 
 class Planner(ManagedNode):
@@ -85,6 +86,7 @@ class Planner(ManagedNode):
 
     def activate(self) -> None:
         self._agent.warm_up()
+        self._pace = self._paced(self._settings.current)
         self._steps = StepClock(self._spec.dt_ns, self._spec.sample_period_ns)
         self._pairing = Pairing(self._spec)
         self._recorder = Recorder(self._agent.layout, self._agent.task, time.time_ns())
@@ -116,6 +118,19 @@ class Planner(ManagedNode):
         config, asked = self._settings.current, self._learner_asked
         learner = LearnerInStep(asked, config.train_every, self._models, self._recorder) if asked else None
         return Turns(self._spec.dt_ns, self._take_in, self._plan_in_turn, config.mode != "observe", learner)
+
+    def _paced(self, config: PlannerConfig) -> Pace | None:
+        """Where time is real, as many rollouts as fit. Without a model nothing can be tried: all that are asked for."""
+        if config.lockstep or not config.mppi.anytime or config.planner != "mppi" or config.mode == "observe":
+            return None
+        pace = Pace(config.mppi.samples, Budget(config.mppi.budget * self._spec.dt * 1e3))
+        if self._agent.has_model:
+            pace.begin(self._agent.rehearse)
+            self._agent.set_samples(pace.samples)
+            self.get_logger().info(
+                f"{pace.samples} of {config.mppi.samples} rollouts a plan fit into the time there is"
+            )
+        return pace
 
     # What comes in
 
@@ -219,8 +234,12 @@ class Planner(ManagedNode):
             self._turns.go_on()
 
     def _on_settings(self, config: PlannerConfig) -> None:
-        if hasattr(self, "_agent"):
-            self._agent.configure(config)
+        if not hasattr(self, "_agent"):
+            return
+        before = self._agent.config.mppi.samples
+        self._agent.configure(config)
+        if self.active and config.mppi.samples != before:
+            self._pace = self._paced(config)
 
     # One control step
 
@@ -249,6 +268,8 @@ class Planner(ManagedNode):
         self._models.planned()
         self._recorder.note(plan.stamp_ns, wanted, self._agent.phase(plan.stamp_ns), plan.exploring)
         self._plan_ms.append(took_ms)
+        if self._pace and self._agent.mode == "mppi" and self._pace.took(took_ms):
+            self._agent.set_samples(self._pace.samples)
         self._late += took_ms > self._spec.dt * 1e3
         result = self._agent.last_result if self._agent.mode == "mppi" else None
         self._effective = result.effective if isinstance(result, PlanResult) else 0.0
@@ -302,6 +323,7 @@ class Planner(ManagedNode):
         wanted = self._wanted()
         return {
             keys.PLAN_MS: self._plan_ms[-1] if self._plan_ms else 0.0,
+            keys.SAMPLES: float(self._agent.samples),
             keys.MODEL_VERSION: float(self._agent.model_version),
             keys.COMMANDED_VX: float(wanted[0]) if len(wanted) else 0.0,
             keys.MEASURED_VX: float(base.linear_velocity_body[0]) if base else 0.0,
@@ -320,6 +342,7 @@ class Planner(ManagedNode):
             keys.TRANSITIONS: self._recorder.sent,
             keys.SWAPS: self._models.swaps,
             "no_plans": self._no_plans,
+            keys.SAMPLES: self._agent.samples,
             "effective_samples": self._effective,
             "non_finite_samples": self._non_finite,
             "state_gaps": self._watch.gaps,
@@ -327,6 +350,12 @@ class Planner(ManagedNode):
             "cmd_vel_refused": self._command.refused,
             **self._assembler.refused,
         }
+        if self._pace:
+            values |= {
+                "samples_shrunk": self._pace.shrunk,
+                "samples_grown": self._pace.grown,
+                "overruns": self._pace.overruns,
+            }
         trouble = self._watch.report()
         level, text = (WARN, trouble) if trouble else (OK, self._agent.mode)
         status = status_message(self.get_fully_qualified_name(), text, values, level)

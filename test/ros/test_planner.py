@@ -14,6 +14,7 @@ from rcl_interfaces.srv import SetParameters
 from robot_stub import RobotStub
 from weights import exploding, not_finite, numbered, shipped, untrained
 
+from mbrl_ros.control.pace import SIZES
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.learning import bytes_message
 from mbrl_ros.nodes.messages.motion import command_message
@@ -174,11 +175,8 @@ def test_velocity_commands_are_bounded_refused_and_forgotten(alone):
     becomes(0.0)
 
 
-@pytest.fixture
-def real_time(tmp_path, domain):
-    """A planner that stands, in real time, and a robot around it that the test plays."""
-    settings = ("planner.command_timeout=2.0",)
-    graph = Graph("quadruped_mpc", tmp_path, settings=settings, mode="stand", model="scratch", learner=False)
+def in_real_time(folder, *settings, **options):
+    graph = Graph("quadruped_mpc", folder, settings=settings, learner=False, **options)
     try:
         robot = RobotStub(graph.probe, ROBOT)
         graph.start("planner")
@@ -187,6 +185,26 @@ def real_time(tmp_path, domain):
         graph.all_alive()
     finally:
         graph.close()
+
+
+@pytest.fixture
+def real_time(tmp_path, domain):
+    """A planner that stands, in real time, and a robot around it that the test plays."""
+    yield from in_real_time(tmp_path, "planner.command_timeout=2.0", mode="stand", model="scratch")
+
+
+@pytest.fixture
+def hurried(tmp_path, domain):
+    """A planner that has a millisecond for a plan: less than its fewest rollouts take."""
+    yield from in_real_time(tmp_path, "planner.mppi.budget=0.05", "planner.mppi.samples=1000", model="pretrained")
+
+
+def test_planner_without_time_plans_with_its_fewest_rollouts_and_says_so(hurried):
+    graph, robot = hurried
+    plans = len(graph.plans)
+    robot.until(lambda: len(graph.plans) > plans + 50, "more plans")
+    said = graph.said_anew("planner")
+    assert int(said["samples"]) == SIZES[0] and int(said["overruns"]) > 0
 
 
 def test_velocity_command_does_not_age_while_the_simulation_is_paused(real_time):

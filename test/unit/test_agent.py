@@ -204,6 +204,28 @@ def test_live_settings_keep_the_warm_start():
     act(agent, 1)
 
 
+def test_other_rollouts_a_plan_keep_the_warm_start_until_they_are_configured_anew():
+    agent, _ = cart_agent()
+    act(agent, 0)
+    kept = agent._warm.clone()
+    agent.set_samples(10)
+    assert torch.equal(agent._warm, kept) and agent._problem.candidates == 10
+    agent.configure(replace(agent.config, mppi=replace(agent.config.mppi, temperature=0.5)))
+    assert agent.samples == 10
+    agent.configure(replace(agent.config, mppi=replace(agent.config.mppi, samples=30)))
+    assert agent.samples == agent._problem.candidates == 30
+
+
+def test_rehearsing_changes_no_later_plan():
+    agents = [cart_agent()[0] for _ in range(2)]
+    for agent in agents:
+        act(agent, 0)
+    times = agents[0].rehearse(agents[0].samples, times=3)
+    assert len(times) == 3 and min(times) > 0
+    plans = [act(agent, 1).targets for agent in agents]
+    np.testing.assert_array_equal(*plans)
+
+
 def test_a_model_swap_keeps_the_warm_start():
     agent, _ = cart_agent()
     act(agent, 0)
