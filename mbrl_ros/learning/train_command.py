@@ -109,6 +109,7 @@ def _learn(run: RunConfig, args, at: list[float], commands, console: Console) ->
             outcome = session.step(teacher.at(k * spec.dt))
             if outcome.fell:
                 curve.falls.append(seconds)
+                teacher.fell(seconds)
             if outcome.verdict:
                 _note(curve, seconds, outcome.verdict)
             if k % 10 == 9:

@@ -1,0 +1,38 @@
+"""Which commands a robot practises."""
+
+import numpy as np
+
+from mbrl_ros.learning.curriculum import HIGH, HOLD, LOW, RAMP, REST, START, TrainingCommands
+
+FIRST = 10.0
+
+
+def commands(teacher, begin, end):
+    return np.array([teacher.at(t) for t in np.arange(begin, end, HOLD)])
+
+
+def test_commands_are_slow_while_a_model_is_young_and_fill_the_whole_range_later():
+    seeds = [TrainingCommands(3, seed, FIRST) for seed in range(40)]
+    young = np.concatenate([commands(s, 0.0, FIRST) for s in seeds])
+    old = np.concatenate([commands(s, FIRST + RAMP, FIRST + RAMP + 40) for s in seeds])
+    assert (young >= START * LOW).all() and (young <= START * HIGH).all()
+    assert (old >= LOW).all() and (old <= HIGH).all()
+    assert (old.max(0) > 0.95 * HIGH).all() and (old.min(0) < 0.95 * LOW).all()
+
+
+def test_a_command_is_held_and_another_seed_has_others():
+    teacher = TrainingCommands(3, 0, FIRST)
+    np.testing.assert_array_equal(teacher.at(0.1), teacher.at(HOLD - 0.1))
+    assert (teacher.at(0.1) != teacher.at(HOLD + 0.1)).all()
+    assert (teacher.at(0.1) != TrainingCommands(3, 1, FIRST).at(0.1)).all()
+
+
+def test_after_a_fall_it_stands_for_a_while_and_then_goes_on_as_before():
+    teacher, other = TrainingCommands(3, 0, FIRST), TrainingCommands(3, 0, FIRST)
+    teacher.fell(20.0)
+    assert not teacher.at(20.0).any() and not teacher.at(20.0 + REST - 0.1).any()
+    np.testing.assert_array_equal(teacher.at(20.0 + REST), other.at(20.0 + REST))
+
+
+def test_a_task_without_commands_has_none():
+    assert TrainingCommands(0, 0, FIRST).at(5.0).shape == (0,)
