@@ -7,7 +7,7 @@ BENCH_ARGS ?=
 
 # With ROS 2 sourced (ROS_DISTRO is set) its rclpy and messages are used; else they come as wheels from PyPI.
 ROS_FROM := $(or $(ROS_DISTRO),wheels)
-READY := .venv/ready-$(ROS_FROM)-$(shell cat constraints.txt setup.py | cksum | cut -d ' ' -f 1)
+READY := .venv/ready-$(ROS_FROM)-$(shell cat constraints.txt setup.py mbrl_ros/dynamics/rollout.c | cksum | cut -d ' ' -f 1)
 
 # No plugins from elsewhere: those of a ROS installation are written for another pytest.
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD = 1
@@ -49,7 +49,7 @@ bench: $(READY)
 
 clean:
 	@echo "== removing .venv, caches and build output"
-	@rm -rf .venv build install log *.egg-info .pytest_cache .ruff_cache
+	@rm -rf .venv build install log *.egg-info .pytest_cache .ruff_cache mbrl_ros/dynamics/_rollout*.so
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ifeq ($(ROS_FROM),wheels)
@@ -87,6 +87,8 @@ ifneq ($(ROS_FROM),wheels)
 endif
 	@.venv/bin/python -m pip install -q -c $(PINS) setuptools
 	@.venv/bin/python -m pip install -q -c $(PINS) --no-build-isolation -e '.[$(EXTRAS)]'
+	@ls mbrl_ros/dynamics/_rollout*.so >/dev/null 2>&1 || \
+		echo "== rollout.c is not compiled, plans take two to three times as long. With gcc or clang: make clean setup"
 	@rm -f .venv/ready-*
 	@touch $@
 	@echo "== ready"

@@ -6,7 +6,9 @@ pip puts every console script into bin/, and a command named `planner` has no bu
 
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
 
 SHARED = ("config", "launch", "models", "sim")
 
@@ -25,6 +27,26 @@ def shared_files() -> list[tuple[str, list[str]]]:
     return list(folders.items())
 
 
+# A library without Python in it, loaded by dynamics/native.py. Which instructions it uses, it decides where it runs.
+ROLLOUT = Extension(
+    "mbrl_ros.dynamics._rollout",
+    sources=["mbrl_ros/dynamics/rollout.c"],
+    extra_compile_args=["-std=gnu11", "-O3", "-fno-trapping-math", "-fvisibility=hidden"],
+    optional=True,
+)
+
+
+class BuildOrDoWithout(build_ext):
+    """Where there is no compiler, torch does the same, only slower."""
+
+    def build_extension(self, extension: Extension) -> None:
+        try:
+            super().build_extension(extension)
+        except (BaseError, CCompilerError) as error:
+            print(f"rollout.c is not compiled: {error}. Plans are computed by torch, two to three times slower.")
+            raise  # setuptools goes on without what is optional
+
+
 setup(
     name="mbrl_ros",
     version="0.1.0",
@@ -34,6 +56,8 @@ setup(
     author="the mbrl_ros authors",
     license="Apache-2.0",
     packages=find_packages(include=["mbrl_ros", "mbrl_ros.*"]),
+    ext_modules=[ROLLOUT],
+    cmdclass={"build_ext": BuildOrDoWithout},
     python_requires=">=3.11",
     install_requires=[
         "numpy>=1.26",

@@ -1,7 +1,5 @@
 """Any run: `ros2 launch mbrl_ros run.launch.py config:=NAME_OR_FILE`. Which processes there are, stack.py says."""
 
-import tempfile
-from pathlib import Path
 from xml.etree import ElementTree
 
 from launch import LaunchDescription
@@ -12,7 +10,7 @@ from launch_ros.actions import Node
 from mbrl_ros import stack
 from mbrl_ros.paths import share
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import MODES, load_run, write_parameters
+from mbrl_ros.settings import MODES, load_run
 
 SWITCH = ("true", "false", "True", "False")
 
@@ -60,8 +58,7 @@ def nodes(context) -> list[Node]:
         settings=(f"robot={text('robot')}",) if text("robot") else (),
     )
     run = stack.configured(load_run(text("config")), options)
-    parameters = write_parameters(run, Path(tempfile.mkdtemp(prefix="mbrl_ros_")) / f"{run.name}.yaml")
-    found = [node_of(process) for process in stack.processes(run, options, parameters)]
+    found = [node_of(process) for process in stack.processes(run, options, stack.written_down(run))]
     if switch("rviz"):
         simulated = switch("use_sim_time") if text("use_sim_time") else not options.hardware
         found += rviz(run.planner.robot, stack.normalised_namespace(options.namespace), simulated)

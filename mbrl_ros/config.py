@@ -55,8 +55,6 @@ def build(cls, mapping: dict, where: str):
         raise ConfigError(f"{where}: missing {', '.join(missing)}")
     try:
         return cls(**values)
-    except ConfigError:
-        raise
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from error
 
@@ -104,12 +102,18 @@ def _scalar(kind, value, where: str, metadata):
         raise ConfigError(f"{where}: {value!r} is not a finite number")
     low, high, choices = metadata.get("low"), metadata.get("high"), metadata.get("choices")
     if (low is not None and value < low) or (high is not None and value > high):
-        raise ConfigError(f"{where}: {value!r} is outside {low} .. {high}")
+        raise ConfigError(f"{where}: {value!r} is outside the range {range_text(low, high)}")
     if choices is not None and value not in choices:
         near = difflib.get_close_matches(str(value), choices, n=1)
         hint = f", did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"{where}: {value!r} is none of {', '.join(choices)}{hint}")
     return value
+
+
+def range_text(low, high) -> str:
+    if high is None:
+        return f"{low} and above"
+    return f"up to {high}" if low is None else f"{low} .. {high}"
 
 
 def _plain(kind) -> str:
@@ -139,7 +143,9 @@ def parse_yaml(text: str) -> Any:
 
 def read_yaml(path: Path) -> dict:
     try:
-        content = parse_yaml(path.read_text())
+        content = parse_yaml(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path.name}: not a text file: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
@@ -196,8 +202,6 @@ def replaced(config, name: str, value, where: str = "override"):
         changed = _coerce(hint, value, f"{where}.{head}", fields[head].metadata)
     try:
         return dataclasses.replace(config, **{head: changed})
-    except ConfigError:
-        raise
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from error
 

@@ -5,7 +5,8 @@ And whether what is to come of a run can be written where somebody wants it.
 
 from __future__ import annotations
 
-import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from mbrl_ros.config import ConfigError
@@ -25,14 +26,17 @@ def share() -> Path:
     )
 
 
-def named(folder: str, name: str, suffix: str) -> Path:
-    """share()/folder/name.suffix, or `name` itself where it is a path to a file; else an error lists what is there."""
-    if Path(name).is_file():
-        return Path(name)
-    path = share() / folder / f"{name}{suffix}"
+def named(folder: str, asked: str, suffix: str) -> Path:
+    """share()/folder/<asked><suffix>, or `asked` where it is a path to a file; else an error lists what is there."""
+    if Path(asked).is_file():
+        return Path(asked)
+    place, name = share() / folder, asked.removesuffix(suffix)
+    path = place / f"{name}{suffix}"
     if path.is_file():
         return path
-    known = ", ".join(sorted(p.name.removesuffix(suffix) for p in path.parent.glob(f"*{suffix}"))) or "none"
+    if "/" in name:
+        raise FileNotFoundError(f"no such file: {asked}")
+    known = ", ".join(sorted(p.name.removesuffix(suffix) for p in place.glob(f"*{suffix}"))) or "none"
     raise FileNotFoundError(f"no {folder}/{name}{suffix}. Known: {known}. A path to a file works too.")
 
 
@@ -58,8 +62,8 @@ def check_report(path: Path | None) -> None:
         return
     if path.is_dir():
         raise ConfigError(f"--report {path}: that is a folder. Name a file in it: --report {path / 'report.json'}")
-    if path.exists():
-        _check_rights("--report", path, path)
+    if path.absolute().parent.is_dir():
+        _try("--report", path, lambda: _open_and_leave(path))
     else:
         _check_folder("--report", path, path.absolute().parent)
 
@@ -74,9 +78,22 @@ def _check_folder(option: str, asked: Path, folder: Path) -> None:
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
         raise ConfigError(f"{option} {asked}: {there} is a file, not a folder. Name another place, or move it away")
-    _check_rights(option, asked, there)
+    _try(option, asked, lambda: tempfile.TemporaryFile(dir=there).close())
 
 
-def _check_rights(option: str, asked: Path, there: Path) -> None:
-    if not os.access(there, os.W_OK):
-        raise ConfigError(f"{option} {asked}: {there} may not be written to. Name another place, or change its rights")
+def _open_and_leave(path: Path) -> None:
+    """Opens it to write, and leaves it as it was: there or not, unchanged."""
+    was_there = path.exists()
+    path.open("ab").close()
+    if not was_there:
+        path.unlink()
+
+
+def _try(option: str, asked: Path, write: Callable[[], None]) -> None:
+    """Rights alone do not say it: /proc looks writable to root."""
+    try:
+        write()
+    except OSError as error:
+        raise ConfigError(
+            f"{option} {asked}: cannot be written there: {error.strerror}. Name another place, or change its rights"
+        ) from error

@@ -19,6 +19,7 @@ from mbrl_ros.config import (
     laid_over,
     leaves,
     parse_yaml,
+    range_text,
     read_yaml,
     replaced,
     section,
@@ -30,6 +31,7 @@ from mbrl_ros.paths import named
 MODES = ("stand", "explore", "observe", "mppi")
 TREATMENTS = ("tsinf", "expectation", "pessimism")
 ACTION_MAP_NAMES = ("gait", "joint", "spline")
+PRECISIONS = ("auto", "bf16", "float32")
 TASK_NAMES = ("quadruped", "cartpole")
 
 
@@ -48,6 +50,7 @@ class BridgeConfig(Shared):
     """The MuJoCo robot."""
 
     noise: bool = setting(True, "add the robot file's sensor noise")
+    latency: float = setting(0.0, "s from a command to its effect in the joints", low=0.0, high=0.5)
     clock: bool = setting(True, "publish /clock (one bridge a graph)")
     stand_up_after: float = setting(2.0, "s after a fall until the robot is stood up; 0: never", low=0.0)
 
@@ -57,10 +60,8 @@ class MppiConfig:
     """Model-predictive path integral control."""
 
     samples: int = setting(400, "rollouts in all, shared among the members", low=10, high=20000, live=True)
-    anytime: bool = setting(True, "fewer rollouts where `samples` of them do not fit into `budget`; not in lockstep")
-    budget: float = setting(
-        0.6, "share of a step's time that receipt of the state to plan may take", low=0.05, high=1.0
-    )
+    anytime: bool = setting(True, "fewer rollouts where plans with `samples` of them come too late; not in lockstep")
+    budget: float = setting(0.6, "share of a step within which a plan is quick enough for more", low=0.01, high=0.9)
     horizon: int = setting(20, "steps planned ahead", low=2, high=200, live=True)
     iterations: int = setting(1, "refinements of one plan", low=1, high=20)
     temperature: float = setting(
@@ -88,10 +89,6 @@ class ExploreConfig:
     noise: float = setting(0.7, "times the action map's own exploration scale", low=0.0)
     knot_steps: int = setting(12, "steps between knots of the random motion", low=1)
     while_learning: float = setting(0.02, "noise added to plans while the learner runs", low=0.0, high=1.0, live=True)
-    wider: float = setting(
-        1.0, "times MPPI's noise while the learner runs: far candidates catch a robot that a young model lets fall",
-        low=0.1, high=10.0, live=True,
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,6 +101,8 @@ class PlannerConfig(Shared):
     action_map: str = setting("gait", "how decisions become joint targets", choices=ACTION_MAP_NAMES)
     planner: str = setting("mppi", "mppi, or prior: the action map's own motion, unplanned", choices=("mppi", "prior"))
     delay: int = setting(1, "steps between a state and the first action planned from it", low=0, high=5)
+    latency: float = setting(0.0, "s from a command to its effect, where it is known beforehand", low=0.0, high=0.5)
+    estimate_latency: bool = setting(True, "find it in the data, and plan from where the robot will be by then")
     treatment: str = setting("expectation", "of the members' disagreement", choices=TREATMENTS)
     pessimism: float = setting(1.0, "returns minus this many standard deviations between members", low=0.0, high=100.0)
     filter: bool = setting(True, "merge each measured state with the model's prediction of it")
@@ -112,7 +111,8 @@ class PlannerConfig(Shared):
     command_timeout: float = setting(0.5, "s, an older cmd_vel counts as zero", low=0.0)
     stamped_command: bool = setting(False, "cmd_vel is a TwistStamped")
     train_every: int = setting(25, "in lockstep, steps between two calls of the learner", low=1)
-    threads: int = setting(1, "torch threads", low=1, high=64)
+    precision: str = setting("auto", "of rollouts; auto: bf16 where the processor is made for it", choices=PRECISIONS)
+    threads: int = setting(1, "threads that plan", low=1, high=64)
     mppi: MppiConfig = section(MppiConfig)
     cost: CostConfig = section(CostConfig)
     explore: ExploreConfig = section(ExploreConfig)
@@ -145,7 +145,7 @@ class LearnerConfig(Shared):
 
     model: str = setting("pretrained", "pretrained, scratch, or a folder with model.safetensors")
     folder: str = setting(
-        "", "where promoted versions are kept; empty: a new one a start, in runs/ below the working folder"
+        "", "for promoted versions and parameters.yaml; empty: a new one a start, in runs/ below the working folder"
     )
     capacity: int = setting(200_000, "transitions in the replay buffer", low=1000)
     first_seconds: float = setting(10.0, "of data before the first training", low=0.1)
@@ -307,9 +307,7 @@ def _range(setting: Leaf) -> str:
         return ", ".join(setting.choices)
     if setting.low is None and setting.high is None:
         return {bool: "true, false", str: "text"}.get(type(setting.value), "any")
-    if setting.high is None:
-        return f"{setting.low} and above"
-    return f"up to {setting.high}" if setting.low is None else f"{setting.low} .. {setting.high}"
+    return range_text(setting.low, setting.high)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Which processes a run has: the one description that `mbrl up` and the launch files read. Light to import."""
+"""Which processes a run has: the one description that `mbrl up` and the launch files read. No torch, no ROS."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import sys
 import time
@@ -11,7 +12,9 @@ from pathlib import Path
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.paths import model_file
-from mbrl_ros.settings import RunConfig, with_settings
+from mbrl_ros.robots.fit import check_gait, check_model, check_walks
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.settings import RunConfig, with_settings, write_parameters
 
 PACKAGE = "mbrl_ros"
 BACK_OFF = (1.0, 2.0, 4.0)  # s before the first, second and third restart
@@ -61,7 +64,7 @@ class Process:
 
 
 def configured(run: RunConfig, options: Options) -> RunConfig:
-    """`run` with what the options say."""
+    """`run` with what the options say; what cannot work is an error here, before anything starts."""
     run = with_settings(run, options.settings)
     asked = {
         "planner.model": options.model,
@@ -79,7 +82,21 @@ def configured(run: RunConfig, options: Options) -> RunConfig:
         run = run.with_setting(f"{node}.model", _model(getattr(run, node).model, run))
     if not run.learner.folder:
         run = run.with_setting("learner.folder", str(_fresh_folder(run, options)))
+    _check_fit(run, options)
     return run
+
+
+def written_down(run: RunConfig) -> Path:
+    """The parameter file that all its processes read, in the folder of this start.
+
+    It outlives the run: a process that is started by hand reads it too, and it says what was flown.
+    """
+    folder = Path(run.learner.folder).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return write_parameters(run, folder / "parameters.yaml")
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}. Start elsewhere, or --set learner.folder=...") from error
 
 
 def processes(run: RunConfig, options: Options, parameters: Path) -> tuple[Process, ...]:
@@ -113,6 +130,22 @@ def beside(neighbour: Process, name: str, *arguments: str) -> Process:
     )
 
 
+def _check_fit(run: RunConfig, options: Options) -> None:
+    planner, spec = run.planner, load_robot(run.planner.robot)
+    if planner.action_map == "gait":
+        check_gait(spec)
+    if planner.task == "quadruped":
+        check_walks(spec)
+    if planner.lockstep and planner.mode == "observe":
+        raise ConfigError(
+            "lockstep waits for what the guard says, and in mode observe none runs. Leave one of them out"
+        )
+    if not options.hardware and not spec.scene_path.is_file():
+        raise ConfigError(f"robot {spec.name}: no scene {spec.scene_path}")
+    for model in {planner.model, run.learner.model} - {"scratch"}:
+        check_model(Path(model), spec)
+
+
 def _model(model: str, run: RunConfig) -> str:
     """'scratch', or the file of weights: a node knows no name of its run."""
     try:
@@ -127,4 +160,5 @@ def _model(model: str, run: RunConfig) -> str:
 def _fresh_folder(run: RunConfig, options: Options) -> Path:
     """One a start, so that a restarted learner finds what this run promoted and never what another did."""
     place = [part for part in options.namespace.split("/") if part]
-    return Path("runs").absolute().joinpath(run.name, *place, time.strftime("%Y%m%d-%H%M%S"))
+    start = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"  # two may start within one second
+    return Path("runs").absolute().joinpath(run.name, *place, start)

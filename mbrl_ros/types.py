@@ -63,6 +63,7 @@ class Flag(IntFlag):
     CLIPPED = 1  # the gate changed the target
     HELD = 2  # the gate followed no plan
     EXPLORED = 4  # the planner was exploring
+    ANEW = 8  # actions are shifted by another latency from here on: forget what came before
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mbrl_ros.backends.robot import Backend, checked_target
+from mbrl_ros.backends.robot import Backend
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.types import BaseState, RobotMode, RobotState
 
@@ -16,12 +16,12 @@ DAMP_SECONDS = 0.05  # a damped joint's speed falls to 1/e in this time
 class LoopbackBackend(Backend):
     """Position targets are reached in one physics step, velocities too; effort drives a joint of unit mass."""
 
-    def __init__(self, spec: RobotSpec, seed: int, noise: bool = True):
-        super().__init__(spec, seed, noise, math.ceil(spec.dt * spec.sample_rate - 1e-9))
+    def __init__(self, spec: RobotSpec, seed: int, noise: bool = True, latency: float = 0.0):
+        super().__init__(spec, seed, noise, latency, math.ceil(spec.dt * spec.sample_rate - 1e-9))
         self._stand()
 
-    def set_target(self, target: np.ndarray) -> None:
-        self._target = checked_target(self.spec, target).copy()
+    def _obey(self, target: np.ndarray) -> None:
+        self._target = target
 
     def set_mode(self, mode: RobotMode) -> None:
         self._mode = RobotMode(mode)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from mbrl_ros.backends.robot import Backend, checked_target, has_fallen
+from mbrl_ros.backends.robot import Backend, has_fallen
 from mbrl_ros.robots.mjcf import addresses, load_model, physics_steps, servo
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.types import BaseState, RobotMode, RobotState
@@ -18,10 +18,10 @@ START_SPREAD = 0.1  # rad or m, how far from rest a robot without a base may sta
 class MujocoBackend(Backend):
     """One simulated robot."""
 
-    def __init__(self, spec: RobotSpec, seed: int, noise: bool = True):
+    def __init__(self, spec: RobotSpec, seed: int, noise: bool = True, latency: float = 0.0):
         self.model = load_model(spec)
         self.data = mujoco.MjData(self.model)
-        super().__init__(spec, seed, noise, physics_steps(spec, self.model))
+        super().__init__(spec, seed, noise, latency, physics_steps(spec, self.model))
         self._at = addresses(spec, self.model)
         self._rng = np.random.default_rng(seed)
         self._held_pose = None  # (7,) while somebody holds the base
@@ -33,8 +33,8 @@ class MujocoBackend(Backend):
         self._stood_qpos = self._settled()
         self._stand()
 
-    def set_target(self, target: np.ndarray) -> None:
-        self.data.ctrl[self._at.ctrl] = checked_target(self.spec, target)
+    def _obey(self, target: np.ndarray) -> None:
+        self.data.ctrl[self._at.ctrl] = target
 
     def set_mode(self, mode: RobotMode) -> None:
         mode = RobotMode(mode)

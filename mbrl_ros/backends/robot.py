@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 
 import numpy as np
 
@@ -14,15 +15,18 @@ from mbrl_ros.types import NS, RobotMode, RobotState
 class Backend(ABC):
     """One robot with a clock of its own: robot time counts physics steps from 0 and never goes back.
 
-    Built as Backend(spec, seed, noise); standing and ready at stamp 0.
+    Built as Backend(spec, seed, noise, latency); standing and ready at stamp 0. `latency`: s from a target to its
+    effect, as drivers, buses and motors have it.
     """
 
-    def __init__(self, spec: RobotSpec, seed: int, noise: bool, steps_per_dt: int):
+    def __init__(self, spec: RobotSpec, seed: int, noise: bool, latency: float, steps_per_dt: int):
         self.spec = spec
         self.physics_dt = spec.dt / steps_per_dt  # s
         self._steps_per_dt = steps_per_dt
         self._physics_dt_ns = round(self.physics_dt * NS)
         self._steps = 0
+        self._latency_steps = round(latency / self.physics_dt)
+        self._coming: deque[tuple[int, np.ndarray]] = deque()  # targets, and the step from which on each is in force
         self._seed, self._noise = seed, noise
         self._mode = RobotMode.POSITION
 
@@ -33,13 +37,27 @@ class Backend(ABC):
     def reset(self) -> RobotState:
         """Stands the robot up again. Takes two steps of robot time, so that a listener sees a gap."""
         self._steps += 2 * self._steps_per_dt
+        self._coming.clear()
         self._stand()
         return self.measure()
 
     def advance(self, steps: int) -> None:
         """`steps` physics steps."""
-        self._move(steps)
-        self._steps += steps
+        end = self._steps + steps
+        while self._steps < end:
+            while self._coming and self._coming[0][0] <= self._steps:
+                self._obey(self._coming.popleft()[1])
+            until = min(end, self._coming[0][0]) if self._coming else end
+            self._move(until - self._steps)
+            self._steps = until
+
+    def set_target(self, target: np.ndarray) -> None:
+        """(A,) in units of the robot's interface, in force after the latency."""
+        target = checked_target(self.spec, target).copy()
+        if self._latency_steps:
+            self._coming.append((self._steps + self._latency_steps, target))
+        else:
+            self._obey(target)
 
     def step(self, target: np.ndarray) -> RobotState:
         """Applies `target` for spec.dt and measures."""
@@ -50,10 +68,6 @@ class Backend(ABC):
     def measure(self) -> RobotState:
         """What the sensors say; the same for as long as robot time stands."""
         return noisy(self.truth(), self.spec, self._seed) if self._noise else self.truth()
-
-    @abstractmethod
-    def set_target(self, target: np.ndarray) -> None:
-        """(A,) in units of the robot's interface, from the next physics step on."""
 
     @abstractmethod
     def set_mode(self, mode: RobotMode) -> None:
@@ -72,6 +86,10 @@ class Backend(ABC):
     @abstractmethod
     def push(self, velocity_change_world: np.ndarray) -> None:
         """(3,) m/s, a blow to the base."""
+
+    @abstractmethod
+    def _obey(self, target: np.ndarray) -> None:
+        """Follow a checked target from the next physics step on."""
 
     @abstractmethod
     def _move(self, steps: int) -> None:

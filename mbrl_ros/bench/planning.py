@@ -1,4 +1,4 @@
-"""`mbrl bench plan`: what one plan costs, part by part, and what folding the ensemble's weights saves."""
+"""`mbrl bench plan`: what one plan costs, part by part, and its rollout beside other ways to the same."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.ensemble import Ensemble, new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.dynamics.native import PATHS, NativeEnsemble, planning_model, why_not
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import Problem
 from mbrl_ros.robots.action_maps import make_action_map
@@ -24,7 +25,7 @@ from mbrl_ros.settings import PlannerConfig, RunConfig
 from mbrl_ros.tasks import make_task
 from mbrl_ros.types import Action
 
-FOLDED, PLAIN = "rollout", "rollout, plain ensemble"
+CHOSEN, TORCH = "rollout", "rollout, torch"  # the one that the planner uses, and what every machine can run
 
 
 class Listening:
@@ -48,7 +49,7 @@ def bench_planning(run: RunConfig, rounds: int, calls: int) -> list[Row]:
     took = interleaved(_parts(spec, config, model), rounds, calls)
     shape = Row("plan", "", config.mppi.samples, config.mppi.horizon, model.members)
     rows = [timed(dataclasses.replace(shape, part=name), ms) for name, ms in took.items()]
-    return [compared(row, took[FOLDED], PLAIN, took[PLAIN]) if row.part == FOLDED else row for row in rows]
+    return [compared(row, took[CHOSEN], TORCH, took[TORCH]) if row.part == CHOSEN else row for row in rows]
 
 
 def _parts(spec: RobotSpec, config: PlannerConfig, model: Ensemble) -> dict[str, Callable[[], object]]:
@@ -58,10 +59,10 @@ def _parts(spec: RobotSpec, config: PlannerConfig, model: Ensemble) -> dict[str,
     state = LoopbackBackend(spec, config.seed, noise=False).truth()
     situation = Situation.empty(layout.size, task.command_size, size, horizon)
     situation.state.copy_(torch.from_numpy(layout.encode(state)))
-    folded = Listening(FoldedEnsemble(model))
+    chosen = Listening(planning_model(model, config.precision, config.threads))
     samples = config.mppi.samples
     problem: Problem = make_problem(
-        situation, folded, task, action_map, config.cost, config.treatment, config.pessimism, samples
+        situation, chosen, task, action_map, config.cost, config.treatment, config.pessimism, samples
     )
     generator = torch.Generator().manual_seed(config.seed)
 
@@ -70,12 +71,14 @@ def _parts(spec: RobotSpec, config: PlannerConfig, model: Ensemble) -> dict[str,
 
     decisions = (problem.noise * noise()).clamp(*problem.bounds)
     problem.score(decisions)
-    asked = folded.asked
+    asked = chosen.asked
+    others = {f"rollout, C in {p}": NativeEnsemble(model, p, config.threads) for p in PATHS if not why_not(p)}
+    others |= {TORCH: FoldedEnsemble(model), "rollout, torch, unfolded": model}
     return {
         "noise": noise,
         "action map": lambda: action_map.decode(decisions, situation.phase),
-        FOLDED: lambda: folded.rollout(*asked),
-        PLAIN: lambda: model.rollout(*asked),
+        CHOSEN: lambda: chosen.rollout(*asked),
+        **{name: lambda other=other: other.rollout(*asked) for name, other in others.items()},
         "score (action map, rollout, reward, costs)": lambda: problem.score(decisions),
         "whole plan": lambda: mppi.plan(config.mppi, problem, situation.prior, generator),
         "control step (filter, prediction, whole plan)": _control_step(spec, config, model, state),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.filter import StateFilter
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.ensemble import Ensemble
-from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.dynamics.native import planning_model
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan, PlanResult
 from mbrl_ros.planners.registry import PLANNERS
@@ -41,6 +40,7 @@ class Agent:
         self.last_result: PlanResult | NoPlan | None = None
         self._model = None
         self.samples = config.mppi.samples  # rollouts of a plan; fewer than configured where time is short
+        self.latency_steps = round(config.latency / spec.dt)  # from a command to its effect in the joints
         self._points = math.ceil(PLAN_SECONDS / spec.dt - 1e-9)
         self._filter = StateFilter(self.layout.noise)
         self._generator = torch.Generator().manual_seed(config.seed)
@@ -63,7 +63,8 @@ class Agent:
 
     def set_model(self, model, version: int) -> None:
         """Plan with `model` (anything with members and rollout; None: no more) from the next tick on."""
-        self._model = FoldedEnsemble(model) if isinstance(model, Ensemble) else model
+        c = self.config
+        self._model = planning_model(model, c.precision, c.threads) if isinstance(model, Ensemble) else model
         self.model_version = version
         self._build()
 
@@ -145,7 +146,7 @@ class Agent:
             self.gait_origin_ns = state.stamp_ns
         self._step += elapsed
         estimate = self._update_estimate(self.layout.encode(state), elapsed)
-        promised = [self._promise(self._step + i) for i in range(self.config.delay)]
+        promised = [self._in_force(self._step + i) for i in range(self.config.delay + self.latency_steps)]
         first_ns = state.stamp_ns + self.config.delay * self.spec.dt_ns
         exploring = self.mode == "explore"
         if self.mode == "mppi":
@@ -164,8 +165,9 @@ class Agent:
             phase = self._phases(first_ns, self._points)
             targets = self.map.decode(decisions[None, : self._points], phase)[0].numpy().astype(np.float64)
         self._estimate, self._stamp_ns = estimate, state.stamp_ns
-        self._promised = {s: t for s, t in self._promised.items() if s >= self._step}
-        self._applied = {s: a for s, a in self._applied.items() if s >= self._step - 1}
+        first = self._step - self.latency_steps
+        self._promised = {s: t for s, t in self._promised.items() if s >= first}
+        self._applied = {s: a for s, a in self._applied.items() if s >= first - 1}
         for i, target in enumerate(targets):
             self._promised[self._step + self.config.delay + i] = target
         self._sequence += 1
@@ -204,11 +206,19 @@ class Agent:
             return target
         return self._promised.get(step, self.spec.stance)
 
+    def _in_force(self, step: int) -> np.ndarray:
+        """(A,) the target that the joints follow in `step`, now or ahead: commanded a latency before."""
+        commanded = step - self.latency_steps
+        if commanded >= self._step:
+            return self._promise(commanded)
+        told = self._told(commanded)
+        return self.spec.stance if told is None else told
+
     def _update_estimate(self, measured: np.ndarray, elapsed: int) -> np.ndarray:
         """(S,) the state now: measured, merged with what the model expected of the targets that were applied."""
         predicted = None
         if self.config.filter and self._estimate is not None and self._model is not None:
-            told = [self._told(step) for step in range(self._step - elapsed, self._step)]
+            told = [self._told(step - self.latency_steps) for step in range(self._step - elapsed, self._step)]
             if all(target is not None for target in told):
                 predicted = self._predict(self._estimate, told)
         return self._filter.update(measured, predicted)
@@ -224,10 +234,8 @@ class Agent:
         return self._model.rollout(start, told)[:, 0, -1].mean(0).numpy()
 
     def _plan_decisions(self, estimate, promised, command, first_ns: int, elapsed: int) -> Tensor | NoPlan:
-        """(H, U) from the step `delay` ahead on."""
+        """(H, U) commanded from the step `delay` ahead on; in force a latency later, where the model begins."""
         s, config = self._situation, self.config.mppi
-        if self.config.learning:
-            config = replace(config, noise=config.noise * self.config.explore.wider)
         ahead = self._predict(estimate, promised) if promised and self._model is not None else estimate
         s.state.copy_(torch.from_numpy(ahead))
         s.command.copy_(torch.from_numpy(np.asarray(command, np.float32)))

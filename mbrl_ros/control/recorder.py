@@ -28,7 +28,12 @@ class Recorder:
     def __init__(self, layout: FeatureLayout, task, start_ns: int):
         self._layout, self._task, self._start_ns = layout, task, start_ns
         self._known: OrderedDict[int, _Circumstances] = OrderedDict()
+        self._anew = False
         self.sent = 0
+
+    def mark_anew(self) -> None:
+        """What came before the next transition is not to be learned from any more."""
+        self._anew = True
 
     def note(self, stamp_ns: int, command: np.ndarray, phase: float, exploring: bool) -> None:
         """Under what the step that begins at `stamp_ns` was decided."""
@@ -40,6 +45,7 @@ class Recorder:
         nothing = _Circumstances(np.zeros(self._task.command_size), 0.0, False)
         about = self._known.get(step.state.stamp_ns, nothing)
         flags = Flag.CLIPPED * step.clipped | Flag.HELD * step.held | Flag.EXPLORED * about.exploring
+        flags, self._anew = flags | Flag.ANEW * self._anew, False
         after = self._layout.encode(step.next)
         outcome = torch.from_numpy(after)
         command = torch.from_numpy(about.command.astype(np.float32))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -89,6 +89,16 @@ class Pairing:
         self.last = None
         self.clock.restart()
         return complete
+
+    def shift(self, delay_ns: int) -> None:
+        """The driver's delay is another one: what was told comes into force by that much later or earlier."""
+        difference, self.delay_ns = delay_ns - self.delay_ns, delay_ns
+        shifted = (replace(r, stamp_ns=r.stamp_ns + difference) for r in self.records)
+        self.records = deque(shifted, MOST_RECORDS)
+        self.dropped += len(self.waiting)
+        self.waiting.clear()
+        self.last = None
+        self.clock.restart()
 
     def _forget(self, stamp_ns: int) -> None:
         """Robot time has begun again: what was applied in the old time says nothing about the new."""

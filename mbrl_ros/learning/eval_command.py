@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    judging.check(args)
     run = with_settings(load_run(args.run_name, args.action_map), args.settings)
+    judging.check(args, run)
     if args.perfect_state:
         run = run.with_setting("bridge.noise", False)
     torch.set_num_threads(run.planner.threads)

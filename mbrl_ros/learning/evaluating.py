@@ -97,7 +97,7 @@ def _session(run: RunConfig, spec: RobotSpec, model, seed: int, noise: bool) -> 
     agent = Agent(spec, dataclasses.replace(run.planner, learning=False, mode="mppi", seed=seed))
     if model is not None:
         agent.set_model(model, 1)
-    return Session(run, MujocoBackend(spec, seed + 1000, noise), agent)
+    return Session(run, MujocoBackend(spec, seed + 1000, noise, run.bridge.latency), agent)
 
 
 def _wait_until_followed(session: Session) -> int:

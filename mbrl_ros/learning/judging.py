@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from mbrl_ros.control.report import SCHEMA, SETTLE, STRIDE, parse_commands
 from mbrl_ros.learning.evaluating import COMMANDS, FOR_GOOD, KEPT_SHARE, evaluate_goal, evaluate_tracking
 from mbrl_ros.paths import check_report
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.robots.fit import check_driven
+from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.settings import RunConfig
 from mbrl_ros.tasks import make_task
 
@@ -26,12 +28,15 @@ def commands(args: argparse.Namespace):
     return parse_commands(args.commands) if args.commands else COMMANDS
 
 
-def check(args: argparse.Namespace) -> None:
+def check(args: argparse.Namespace, run: RunConfig) -> None:
     """What can be wrong is said before hours are spent."""
     if args.seeds < 1:
         raise ConfigError("--seeds must be at least 1")
-    if not args.hold >= SETTLE + STRIDE + 0.1:
-        raise ConfigError(f"--hold must be at least {SETTLE + STRIDE + 0.1:.1f} s: shorter ones cannot be judged")
+    if not SETTLE + STRIDE + 0.1 <= args.hold < math.inf:
+        least = f"{SETTLE + STRIDE + 0.1:.1f} s"
+        raise ConfigError(f"--hold {args.hold:g}: must be at least {least}, shorter ones cannot be judged; and finite")
+    if args.commands:
+        check_driven(load_robot(run.planner.robot))
     check_report(args.report)
 
 

@@ -16,7 +16,7 @@ from mbrl_ros.dynamics.training import Trainer
 from mbrl_ros.robots.features import FeatureLayout, is_symmetric, mirror_actions
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import LearnerConfig
-from mbrl_ros.types import Transition
+from mbrl_ros.types import Flag, Transition
 
 HELD_OUT_HORIZON = 20  # steps of the open-loop check
 HELD_OUT_WINDOWS = 512
@@ -39,7 +39,7 @@ class Learner:
     def __init__(self, spec: RobotSpec, config: LearnerConfig, model: Ensemble | None = None, card: Card | None = None):
         self.spec, self.config = spec, config
         self.layout = FeatureLayout(spec)
-        self.buffer = ReplayBuffer(config.capacity, self.layout.size, len(spec.actuated), spec.dt_ns)
+        self.buffer = self._empty_buffer()
         self.incumbent = model
         self.version = card.version if card else 0
         self.earlier_seconds = card.seconds if card else 0.0  # of data behind the model that came with it
@@ -57,6 +57,9 @@ class Learner:
         return self.buffer.added * self.spec.dt
 
     def add(self, transition: Transition) -> None:
+        if Flag.ANEW in transition.flags:
+            self.earlier_seconds += self.seconds
+            self.buffer, self._trained_at = self._empty_buffer(), 0.0
         self.buffer.add(transition)
 
     def due(self) -> bool:
@@ -117,6 +120,9 @@ class Learner:
         if model is None:
             self.rounds = 0
         self._train_from(model or new_ensemble(self.config.ensemble, self.layout, self.config.seed))
+
+    def _empty_buffer(self) -> ReplayBuffer:
+        return ReplayBuffer(self.config.capacity, self.layout.size, len(self.spec.actuated), self.spec.dt_ns)
 
     def _train_from(self, model: Ensemble) -> None:
         train = self.config.train

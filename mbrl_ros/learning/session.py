@@ -11,13 +11,12 @@ import numpy as np
 
 from mbrl_ros.backends.robot import Backend
 from mbrl_ros.control.agent import Agent
-from mbrl_ros.control.recorder import Recorder
-from mbrl_ros.data.pairing import Pairing, Step
+from mbrl_ros.control.experience import Experience
 from mbrl_ros.learning.learner import Learner, Verdict
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.safety import gate
 from mbrl_ros.settings import RunConfig
-from mbrl_ros.types import Action, Event, RobotState
+from mbrl_ros.types import Action, Event, RobotState, Transition
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,7 @@ class Session:
     def __init__(self, run: RunConfig, backend: Backend, agent: Agent, learner: Learner | None = None):
         self.backend, self.agent, self.learner = backend, agent, learner
         self._guard = gate.initial(agent.spec, run.guard, simulation=True)
-        self._pairing = Pairing(agent.spec)
-        self._recorder = Recorder(agent.layout, agent.task, start_ns=0)
+        self._experience = Experience(agent, start_ns=0)
         self.actions: dict[Action, int] = dict.fromkeys(Action, 0)
 
     @property
@@ -50,15 +48,15 @@ class Session:
         state = self.backend.measure()
         now = state.stamp_ns
         self._guard = gate.receive_state(self._guard, state, now)
-        complete = self._pairing.state(state)
+        complete = self._experience.state(state)
         plan = self.agent.act(state, command)
         if not isinstance(plan, NoPlan):
             self._guard = gate.receive_plan(self._guard, plan, now)
-            self._recorder.note(now, command, self.agent.phase(now), plan.exploring)
+            self._experience.note(now, command, plan.exploring)
         self._guard, decision = gate.decide(self._guard, now, now)
         told = decision.command
         self.actions[told.action] += 1
-        complete += self._pairing.applied(now, told.target, told.action, told.model)
+        complete += self._experience.applied(now, told.target, told.action, told.model)
         self.agent.note_applied(now, told.target, told.action)
         self._learn(complete)
         self.backend.set_mode(told.mode)
@@ -73,11 +71,11 @@ class Session:
     def _pair_with_fallen(self) -> None:
         """The step that ended in the fall is the one to learn most from: complete it before the robot is moved."""
         state = self.backend.measure()
-        self._learn(self._pairing.state(state) + self._pairing.event(Event("reset", state.stamp_ns, "stood up")))
+        stood_up = Event("reset", state.stamp_ns, "stood up")
+        self._learn(self._experience.state(state) + self._experience.event(stood_up))
 
-    def _learn(self, complete: list[Step]) -> None:
-        for step in complete:
-            transition = self._recorder.transition(step)
+    def _learn(self, transitions: list[Transition]) -> None:
+        for transition in transitions:
             if self.learner is not None:
                 self.learner.add(transition)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,16 +54,14 @@ class Curve:
 
 
 def run(args: argparse.Namespace) -> int:
-    judging.check(args)
-    check_out(args.out)
-    if not args.robot_seconds > 0:
-        raise ConfigError("--robot-seconds must be more than 0")
     run = with_settings(load_run(args.run_name, args.action_map), args.settings)
+    judging.check(args, run)
+    check_out(args.out)
+    at = _evaluated_at(args, run.learner.first_seconds)
     if args.perfect_state:
         run = run.with_setting("bridge.noise", False)
     console = Console()
     commands = judging.commands(args)
-    at = sorted({*_seconds(args.evaluate_at), args.robot_seconds})
     seeds = list(range(args.seed, args.seed + args.seeds))
     curves, began = [], time.monotonic()
     for seed in seeds:
@@ -85,6 +84,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluated_at(args: argparse.Namespace, first: float) -> list[float]:
+    """Robot seconds at which there is a model to judge; the last is the end."""
+    if not first < args.robot_seconds < math.inf:
+        raise ConfigError(
+            f"--robot-seconds {args.robot_seconds:g}: expected more than {first:g}, for training begins after "
+            f"{first:g} s of data (learner.first_seconds)"
+        )
+    asked = _seconds(args.evaluate_at)
+    if not all(first < seconds <= args.robot_seconds for seconds in asked):
+        raise ConfigError(
+            f"--evaluate-at {args.evaluate_at}: each must be above {first:g} s, before which nothing is learned "
+            f"(learner.first_seconds), and at most --robot-seconds {args.robot_seconds:g}"
+        )
+    return sorted({*asked, args.robot_seconds})
+
+
 def _seconds(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",") if part]
@@ -97,7 +112,7 @@ def _learn(run: RunConfig, args, at: list[float], commands, console: Console) ->
     spec = load_robot(run.planner.robot)
     seed = run.planner.seed
     agent, learner = Agent(spec, run.planner), Learner(spec, run.learner)
-    session = Session(run, MujocoBackend(spec, seed, noise=run.bridge.noise), agent, learner)
+    session = Session(run, MujocoBackend(spec, seed, run.bridge.noise, run.bridge.latency), agent, learner)
     teacher = TrainingCommands(agent.task.command_size, seed, run.learner.first_seconds)
     curve = Curve(seed)
     steps, due = round(args.robot_seconds / spec.dt), list(at)

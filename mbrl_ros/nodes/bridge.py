@@ -55,7 +55,7 @@ class Bridge(Node):
         config = Settings(self, BridgeConfig()).current
         self._lockstep = config.lockstep
         self._spec = load_robot(config.robot)
-        self._backend = MujocoBackend(self._spec, config.seed, config.noise)
+        self._backend = MujocoBackend(self._spec, config.seed, config.noise, config.latency)
         self._driver = SimulatedDriver(self._spec, self._backend, config.stand_up_after)
         self._steps_per_dt = round(self._spec.dt / self._backend.physics_dt)
         self._steps_per_sample = steps_per_sample(self._spec, self._backend.physics_dt)

@@ -7,6 +7,7 @@ and the last one times out), and falls silent for good as soon as anybody else p
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections import deque
 
@@ -92,6 +93,8 @@ def main() -> int:
     parser.add_argument("--stamped-command", action="store_true", help="publish TwistStamped")
     parser.add_argument("--robot", default="go1_like", help="robot file")
     args = parser.parse_args(remove_ros_args(sys.argv)[1:])
+    if not 0 < args.hold < math.inf:
+        parser.error(f"--hold {args.hold:g}: expected a number of seconds above 0")
     commands, spec = parse_commands(args.commands), load_robot(args.robot)
     return run_node(lambda: Commander(spec, commands, args.hold, args.stamped_command))
 

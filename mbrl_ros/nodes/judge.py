@@ -189,6 +189,7 @@ class Judge(Node):
                 "p50": _number(planner.get(keys.PLAN_MS_P50)),
                 "p99": _number(planner.get(keys.PLAN_MS_P99)),
             },
+            "samples": _number(planner.get(keys.SAMPLES)),
             "receipt_ms": _percentiles(self._receipts.delays_ms[-500:]),
             "steps": self._punctuality.steps,
             "misses": self._punctuality.misses,

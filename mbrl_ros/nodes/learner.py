@@ -12,6 +12,7 @@ import torch
 from rclpy.clock import Clock, ClockType
 
 from mbrl_ros.data.inbox import Inbox
+from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.models import Versions, load_model
@@ -22,6 +23,7 @@ from mbrl_ros.nodes.messages.learning import bytes_message, transition_of
 from mbrl_ros.nodes.messages.status import OK, WARN, diagnostics_message, number_message, status_message, values_of
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.run import ManagedNode, run_node
+from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import LearnerConfig
 
@@ -57,25 +59,23 @@ class LearnerNode(ManagedNode):
 
     def _build(self, config: LearnerConfig) -> None:
         """Goes on from this run's last good version; else from the model that the run starts with."""
-        self._learner = Learner(self._spec, config)
-        self._versions = Versions(Path(config.folder), self._learner.layout) if config.folder else None
-        kept = self._versions.newest() if self._versions else None
-        if kept:
-            found, self._content = kept[:2], kept[2]
-        else:
-            found, self._content = load_model(config.model, "", self._learner.layout), None
-        if found:
-            self._learner = Learner(self._spec, config, *found)
-        if kept:
+        layout = FeatureLayout(self._spec)
+        self._first = load_model(config.model, "", layout)
+        self._versions = Versions(Path(config.folder), layout) if config.folder else None
+        self._kept = self._versions.newest() if self._versions else None
+        found = self._kept[:2] if self._kept else self._first or (None, None)
+        self._learner = Learner(self._spec, config, *found)
+        if self._kept:
             self._learner.version = max(self._learner.version, self._versions.highest())
+        self._offered = {card.version for _, card in (found, self._first or (None, None)) if card}
 
     def activate(self) -> None:
         self._round: Iterator[float] | None = None
         self._losses: list[float] = []
         self._resume_at = 0.0  # steady time before which nothing is trained
         self._error = float("nan")
-        if self._content:
-            self._models.publish(bytes_message(self._content))
+        if self._kept:
+            self._models.publish(bytes_message(self._kept[2]))
         gc.collect()
         gc.freeze()
 
@@ -103,23 +103,31 @@ class LearnerNode(ManagedNode):
         self.get_logger().error(f"transition: {reason}", throttle_duration_sec=2.0)
 
     def _on_model_status(self, message) -> None:
-        """A version that the planner refused is never offered again; the last good one is."""
+        """A version of ours that the planner refused is never offered again; the last good one is."""
         if not self.active:
             return
         refused = {int(key.split()[1]) for key in values_of(message) if key.startswith("refused ")}
-        if refused <= self._refused_versions:
+        refused = (refused & self._offered) - self._refused_versions
+        if not refused:
             return
         self._refused_versions |= refused
-        kept = self._versions.newest(self._refused_versions) if self._versions else None
-        if kept is None:
-            self.get_logger().error(
-                f"versions {sorted(refused)} were refused, and none is older: learning starts afresh"
-            )
+        self._round = None  # what was being trained grew out of it
+        good = self._last_good()
+        if good is None:
+            self.get_logger().error(f"versions {sorted(refused)} were refused, and none is left: learning anew")
             self._learner.return_to(None)
         else:
-            self.get_logger().warning(f"versions {sorted(refused)} were refused: back to {kept[1].version}")
-            self._learner.return_to(kept[0])
-            self._models.publish(bytes_message(kept[2]))
+            model, card, content = good
+            self.get_logger().warning(f"versions {sorted(refused)} were refused: back to {card.version}")
+            self._learner.return_to(model)
+            self._models.publish(bytes_message(content))
+
+    def _last_good(self) -> tuple[Ensemble, Card, bytes] | None:
+        """The newest version that was not refused: of this run, else the one that it started with."""
+        kept = self._versions.newest(self._refused_versions) if self._versions else None
+        if kept is None and self._first and self._first[1].version not in self._refused_versions:
+            return *self._first, to_bytes(*self._first)
+        return kept
 
     def _on_lockstep(self) -> tuple[bool, str]:
         """What is due has been trained: each version right after the transition that called for it."""
@@ -173,6 +181,7 @@ class LearnerNode(ManagedNode):
             return
         content = to_bytes(self._learner.incumbent, verdict.card)
         self._save(verdict.card, content)
+        self._offered.add(verdict.card.version)
         self._models.publish(bytes_message(content))
         self.get_logger().info(
             f"model {verdict.card.version}: {self._learner.seconds:.0f} s of data, "

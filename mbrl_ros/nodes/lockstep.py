@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from mbrl_ros.control.recorder import Recorder
+from mbrl_ros.control.experience import Experience
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.flown_model import FlownModel
 from mbrl_ros.types import RobotState
@@ -23,7 +23,7 @@ def answer(sequence: int, version: int) -> str:
 class Turns:
     """Holds a state back until it may be planned from; a repeated one is planned from again, for the same plan.
 
-    A new state waits for `applied` of the step before it, where `hears_applied`; then it is given to `take_in`, once,
+    A new state waits for `applied` of the step before it; then it is given to `take_in`, once,
     and waits for the learner, where there is one; then it is given to `plan`.
     """
 
@@ -32,14 +32,13 @@ class Turns:
         dt_ns: int,
         take_in: Callable[[RobotState], None],
         plan: Callable[[RobotState], None],
-        hears_applied: bool = True,
         learner: LearnerInStep | None = None,
     ):
         self.waiting: RobotState | None = None  # must not be planned from yet
         self._longest_step_ns = dt_ns * 3 // 2
         self._take_in, self._plan = take_in, plan
-        self._hears_applied, self._learner = hears_applied, learner
-        self._taken_in: RobotState | None = None
+        self._learner = learner
+        self._taken_in_ns: int | None = None  # robot time of the state last taken in
         self._planned_ns: int | None = None  # robot time of the state last planned from
         self._applied_until_ns: int | None = None  # robot time of the newest `applied`
 
@@ -57,8 +56,8 @@ class Turns:
         if state is None or self._lacks_applied(state.stamp_ns):
             return
         if state.stamp_ns != self._planned_ns:
-            if state is not self._taken_in:
-                self._taken_in = state
+            if state.stamp_ns != self._taken_in_ns:
+                self._taken_in_ns = state.stamp_ns
                 self._take_in(state)
             if self._learner and not self._learner.ready(lambda: self._again(state)):
                 return
@@ -71,7 +70,7 @@ class Turns:
         since = stamp_ns - self._planned_ns
         if since < 0:  # robot time began again
             self._applied_until_ns = None
-        if not self._hears_applied or not 0 < since < self._longest_step_ns:
+        if not 0 < since < self._longest_step_ns:
             return False
         return self._applied_until_ns is None or self._applied_until_ns < self._planned_ns
 
@@ -87,9 +86,9 @@ class LearnerInStep:
     the learner has named it, and not already when it comes: the same step every time.
     """
 
-    def __init__(self, client, every: int, models: FlownModel, recorder: Recorder):
+    def __init__(self, client, every: int, models: FlownModel, experience: Experience):
         self._client, self._every = client, every
-        self._models, self._recorder = models, recorder
+        self._models, self._experience = models, experience
         self._asked_at: int | None = None  # transitions sent when the last finished question was asked
         self._asking: Future | None = None
         self._asked_since = 0.0  # steady time
@@ -100,7 +99,7 @@ class LearnerInStep:
 
         Where not, `again` is called when the learner has answered; when a model comes, ask again.
         """
-        sent = self._recorder.sent
+        sent = self._experience.sent
         if self._models.newest_known < self._version:
             self._models.take(wait=True)
         due = sent > 0 and sent % self._every == 0 and self._asked_at != sent

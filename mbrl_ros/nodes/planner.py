@@ -12,11 +12,11 @@ from rclpy.clock import Clock, ClockType
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.agent import Agent
-from mbrl_ros.control.pace import Budget, Pace
-from mbrl_ros.control.recorder import Recorder
+from mbrl_ros.control.experience import Experience
+from mbrl_ros.control.pace import Pace
 from mbrl_ros.control.running_time import RunningTime
 from mbrl_ros.control.velocity_command import VelocityCommand
-from mbrl_ros.data.pairing import BREAKS, Pairing, Step
+from mbrl_ros.data.pairing import BREAKS
 from mbrl_ros.data.steps import StepClock
 from mbrl_ros.learning.models import load_model
 from mbrl_ros.nodes import diagnostic_keys as keys
@@ -43,7 +43,7 @@ from mbrl_ros.nodes.state_watch import StateWatch
 from mbrl_ros.planners.problem import NoPlan, PlanResult
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import PlannerConfig
-from mbrl_ros.types import Action, Event, Plan, RobotState
+from mbrl_ros.types import Action, Event, Plan, RobotState, Transition
 
 IDLE = 1.0  # s
 DIAGNOSTICS_PERIOD = 0.5  # s
@@ -87,9 +87,9 @@ class Planner(ManagedNode):
     def activate(self) -> None:
         self._agent.warm_up()
         self._pace = self._paced(self._settings.current)
+        self._begin_pace()
         self._steps = StepClock(self._spec.dt_ns, self._spec.sample_period_ns)
-        self._pairing = Pairing(self._spec)
-        self._recorder = Recorder(self._agent.layout, self._agent.task, time.time_ns())
+        self._experience = Experience(self._agent, time.time_ns())
         self._turns = self._in_turns() if self._settings.current.lockstep else None
         self._watch = StateWatch(self._spec.dt_ns * 3 // 2, self._assembler.silent)
         self._command = VelocityCommand()
@@ -116,21 +116,22 @@ class Planner(ManagedNode):
 
     def _in_turns(self) -> Turns:
         config, asked = self._settings.current, self._learner_asked
-        learner = LearnerInStep(asked, config.train_every, self._models, self._recorder) if asked else None
-        return Turns(self._spec.dt_ns, self._take_in, self._plan_in_turn, config.mode != "observe", learner)
+        learner = LearnerInStep(asked, config.train_every, self._models, self._experience) if asked else None
+        return Turns(self._spec.dt_ns, self._take_in, self._plan_in_turn, learner)
 
     def _paced(self, config: PlannerConfig) -> Pace | None:
-        """Where time is real, as many rollouts as fit. Without a model nothing can be tried: all that are asked for."""
+        """Where time is real, as many rollouts as fit."""
         if config.lockstep or not config.mppi.anytime or config.planner != "mppi" or config.mode == "observe":
             return None
-        pace = Pace(config.mppi.samples, Budget(config.mppi.budget * self._spec.dt * 1e3))
-        if self._agent.has_model:
-            pace.begin(self._agent.rehearse)
-            self._agent.set_samples(pace.samples)
-            self.get_logger().info(
-                f"{pace.samples} of {config.mppi.samples} rollouts a plan fit into the time there is"
-            )
-        return pace
+        return Pace(config.mppi.samples, self._spec.dt * 1e3, config.mppi.budget)
+
+    def _begin_pace(self) -> None:
+        """Tries what fits; without a model nothing can be tried, and it begins with all that are asked for."""
+        if self._pace and self._agent.has_model:
+            self._pace.begin(self._agent.rehearse)
+            self._agent.set_samples(self._pace.samples)
+            most = self._settings.current.mppi.samples
+            self.get_logger().info(f"{self._pace.samples} of {most} rollouts a plan fit into the time there is")
 
     # What comes in
 
@@ -138,19 +139,20 @@ class Planner(ManagedNode):
         if not self.active:
             return
         received = time.monotonic_ns()
-        self._watch.state(self._time.at(received))
         if self._turns:
             self._turns.state(state)
             return
         if self._newest and state.stamp_ns < self._newest[0]:
             self._time.resume(received)  # a robot that started again will not say that the pause before has ended
+        if self._newest is None or state.stamp_ns != self._newest[0]:  # a stuck driver repeats itself
+            self._watch.state(self._time.at(received))
         self._newest = (state.stamp_ns, received)
         if self._take_in(state):
             self._due = (state, received)
 
     def _take_in(self, state: RobotState) -> bool:
         """Whether it is a control step."""
-        self._record(self._pairing.state(state))
+        self._record(self._experience.state(state))
         verdict = self._steps.accept(state.stamp_ns)
         if verdict == "restart":
             self._agent.forget()
@@ -160,17 +162,21 @@ class Planner(ManagedNode):
         """Plans, once a round of callbacks has brought no newer state: never from one that waited in a queue."""
         if not self.active:
             return IDLE
-        if self._turns is None and (trouble := self._watch.look(self._now())):
-            self.get_logger().warning(trouble, throttle_duration_sec=2.0)
         due, self._due, before = self._due, None, self._offered
         self._offered = due
         if due is None:
+            self._look_for_states()
             return IDLE
         if due is not before:
             self._due = due
             return 0.0
         self._tick(*due)
         return IDLE
+
+    def _look_for_states(self) -> None:
+        """After a round of callbacks that brought none: what came while a plan was made is not missing."""
+        if self._turns is None and (trouble := self._watch.look(self._now())):
+            self.get_logger().warning(trouble, throttle_duration_sec=2.0)
 
     def _on_applied(self, message) -> None:
         if not self.active:
@@ -181,7 +187,7 @@ class Planner(ManagedNode):
             self.get_logger().error(f"applied: {refusal}", throttle_duration_sec=2.0)
             return
         self._agent.note_applied(told.stamp_ns, told.target, told.action)
-        self._record(self._pairing.applied(told.stamp_ns, told.target, told.action, told.model))
+        self._record(self._experience.applied(told.stamp_ns, told.target, told.action, told.model))
         if self._turns:
             self._turns.applied(told.stamp_ns)
 
@@ -196,7 +202,7 @@ class Planner(ManagedNode):
             return
         stamp_ns, received = self._newest
         stamp_ns += time.monotonic_ns() - received
-        self._record(self._pairing.applied(stamp_ns, target, Action.FOLLOW, 0))
+        self._record(self._experience.applied(stamp_ns, target, Action.FOLLOW, 0))
 
     def _on_event(self, message) -> None:
         if not self.active:
@@ -250,7 +256,7 @@ class Planner(ManagedNode):
         config = self._settings.current
         self._state = state
         if config.mode == "observe":
-            self._recorder.note(state.stamp_ns, self._wanted(), 0.0, False)
+            self._experience.note(state.stamp_ns, self._wanted(), False)
             return
         wanted = self._wanted()
         plan = self._agent.act(state, wanted)
@@ -266,7 +272,7 @@ class Planner(ManagedNode):
 
     def _note_plan(self, plan: Plan, wanted: np.ndarray, took_ms: float) -> None:
         self._models.planned()
-        self._recorder.note(plan.stamp_ns, wanted, self._agent.phase(plan.stamp_ns), plan.exploring)
+        self._experience.note(plan.stamp_ns, wanted, plan.exploring)
         self._plan_ms.append(took_ms)
         if self._pace and self._agent.mode == "mppi" and self._pace.took(took_ms):
             self._agent.set_samples(self._pace.samples)
@@ -288,12 +294,12 @@ class Planner(ManagedNode):
         newest = self._turns.waiting or self._state
         return newest.stamp_ns if newest else 0
 
-    def _record(self, steps: list[Step]) -> None:
-        for step in steps:
-            self._transitions.publish(transition_message(self._recorder.transition(step)))
+    def _record(self, transitions: list[Transition]) -> None:
+        for transition in transitions:
+            self._transitions.publish(transition_message(transition))
 
     def _start_anew(self, event: Event) -> None:
-        self._record(self._pairing.event(event))
+        self._record(self._experience.event(event))
         self._steps.restart()
         self._agent.forget()
 
@@ -339,14 +345,15 @@ class Planner(ManagedNode):
             keys.PLAN_MS_P99: float(np.percentile(times, 99)),
             keys.LATE_STEPS: self._late,
             keys.MODEL_VERSION: self._agent.model_version,
-            keys.TRANSITIONS: self._recorder.sent,
+            keys.TRANSITIONS: self._experience.sent,
             keys.SWAPS: self._models.swaps,
             "no_plans": self._no_plans,
             keys.SAMPLES: self._agent.samples,
+            "latency_ms": self._agent.latency_steps * self._spec.dt * 1e3,
             "effective_samples": self._effective,
             "non_finite_samples": self._non_finite,
             "state_gaps": self._watch.gaps,
-            "pairs_dropped": self._pairing.dropped,
+            "pairs_dropped": self._experience.dropped,
             "cmd_vel_refused": self._command.refused,
             **self._assembler.refused,
         }
@@ -354,7 +361,7 @@ class Planner(ManagedNode):
             values |= {
                 "samples_shrunk": self._pace.shrunk,
                 "samples_grown": self._pace.grown,
-                "overruns": self._pace.overruns,
+                "late_plans": self._pace.late,
             }
         trouble = self._watch.report()
         level, text = (WARN, trouble) if trouble else (OK, self._agent.mode)

@@ -7,8 +7,8 @@ A node may have `work() -> float`: it is called between two rounds of callbacks 
 latest it wants to be called again (0: at once). So long work is done in slices, and a simulation keeps its own time.
 
 SIGINT and SIGTERM end the spinning between two callbacks, so that a node can still say its last word in `farewell()`;
-a second one, or a callback that does not return for GRACE seconds, ends the process at once. Exit status: 0 after a
-signal, 1 after an uncaught exception or a failed lifecycle transition, both with the reason on stderr.
+a second one, or a callback that does not return for CALLBACK_PATIENCE seconds, ends the process at once. Exit status:
+0 after a signal, 1 after an uncaught exception or a failed lifecycle transition, both with the reason on stderr.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rclpy.signals import SignalHandlerOptions
 from mbrl_ros.config import ConfigError
 from mbrl_ros.nodes.spin import SteadyExecutor
 
-GRACE = 5.0  # s
+CALLBACK_PATIENCE = 5.0  # s, of a node started by hand or by launch; `mbrl up` kills its own sooner (up/command.py)
 IDLE = 1.0  # s
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -74,6 +74,10 @@ class ManagedNode(LifecycleNode):
         return result
 
     def on_error(self, state):
+        try:
+            self.clean_up()
+        except Exception as error:  # what it ends may not have been made yet
+            self.get_logger().debug(f"clean_up after an error: {error!r}")
         self._destroy_configured()
         return TransitionCallbackReturn.SUCCESS
 
@@ -100,6 +104,9 @@ class ManagedNode(LifecycleNode):
     def _transition(self, method) -> TransitionCallbackReturn:
         try:
             method()
+        except (ConfigError, FileNotFoundError) as error:  # what a person can mend: no traceback
+            self.get_logger().error(f"{method.__name__} failed: {error}")
+            return TransitionCallbackReturn.ERROR
         except Exception:
             self.get_logger().error(f"{method.__name__} failed:\n{traceback.format_exc()}")
             return TransitionCallbackReturn.ERROR
@@ -160,11 +167,11 @@ def _end_on_signal(numbers: socket.socket, stop: threading.Event, executor: Stea
     number = numbers.recv(1)[0]
     stop.set()
     executor.wake()
-    numbers.settimeout(GRACE)
+    numbers.settimeout(CALLBACK_PATIENCE)
     try:
         numbers.recv(1)
         reason = "signalled again"
     except TimeoutError:
-        reason = f"still busy {GRACE:g} s after {signal.Signals(number).name}"
+        reason = f"still busy {CALLBACK_PATIENCE:g} s after {signal.Signals(number).name}"
     print(f"{sys.argv[0]}: {reason}, ending now", file=sys.stderr, flush=True)
     os._exit(128 + number)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from mbrl_ros.config import ConfigError
+from mbrl_ros.robots.fit import check_gait
 from mbrl_ros.robots.spec import GRAVITY, Leg, Legs, RobotSpec
 
 CONTACT_LIFT = 0.02  # m: a foot lifted by this much carries nothing
@@ -21,8 +21,7 @@ class GaitMap:
     """
 
     def __init__(self, spec: RobotSpec):
-        if spec.legs is None or spec.base is None or spec.interface != "position":
-            raise ConfigError(f"action map 'gait' needs legs and a position interface; {spec.name} has none")
+        check_gait(spec)
         legs, gait = spec.legs, spec.legs.gait
         joints = {j.name: j for j in spec.joints}
         count = len(legs.each)

@@ -27,7 +27,10 @@ class Addresses:
 
 def load_model(spec: RobotSpec) -> mujoco.MjModel:
     """The compiled scene of `spec`, driven and limited as the robot file says."""
-    scene = mujoco.MjSpec.from_file(str(spec.scene_path))
+    try:
+        scene = mujoco.MjSpec.from_file(str(spec.scene_path))
+    except ValueError as error:
+        raise ConfigError(f"robot {spec.name}: scene {spec.scene_path}: {error}") from error
     for actuator in list(scene.actuators):
         scene.delete(actuator)
     for joint in spec.joints:
@@ -40,7 +43,10 @@ def load_model(spec: RobotSpec) -> mujoco.MjModel:
             element.range = joint.position
         if joint.actuated:
             _drive(scene, spec, joint)
-    model = scene.compile()
+    try:
+        model = scene.compile()
+    except ValueError as error:
+        raise ConfigError(f"robot {spec.name}: scene {spec.scene_path}: {error}") from error
     physics_steps(spec, model)
     return model
 

@@ -44,6 +44,15 @@ class BaseSpec:
     fall_height: float
     fall_gravity_z: float
 
+    def __post_init__(self):
+        if not self.mass > 0:
+            raise ConfigError(f"mass {self.mass:g} kg must be above 0")
+        if not self.fall_height < self.stance_height:
+            raise ConfigError(
+                f"fall_height {self.fall_height:g} m must be below stance_height {self.stance_height:g} m: "
+                "the robot would count as fallen where it stands"
+            )
+
 
 @dataclass(frozen=True)
 class Leg:
@@ -128,6 +137,17 @@ class RobotSpec:
                 raise ConfigError(f"state topic {topic!r} is none of {', '.join(STATE_TOPICS)}")
         if self.base is not None and set(self.state_topics) != set(STATE_TOPICS):
             raise ConfigError("a robot with a base needs joint_states, imu/data and odom in state_topics")
+        if not _is_safe_sequence(self.safe_sequence):
+            raise ConfigError(
+                f"safe_sequence [{', '.join(self.safe_sequence)}]: expected stance or zero, then sit or nothing, then "
+                "damp or off, as in [stance, sit, damp]"
+            )
+        lowest = self.gate.min_height
+        if self.base is not None and lowest is not None and not lowest < self.base.stance_height:
+            raise ConfigError(
+                f"gate.min_height {lowest:g} m must be below base.stance_height {self.base.stance_height:g} m: "
+                "the guard would damp a robot that stands"
+            )
         if not self.dt > 0 or self.sample_rate * self.dt < 0.999:
             raise ConfigError(f"dt {self.dt} needs a sample_rate of at least {1 / self.dt:g} Hz")
         for joint in self.joints:
@@ -239,6 +259,13 @@ class RobotSpec:
             ],
         }
         return hashlib.sha256(json.dumps(layout, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _is_safe_sequence(rungs: tuple[str, ...]) -> bool:
+    if len(rungs) not in (2, 3):
+        return False
+    first, *middle, end = rungs
+    return first in ("stance", "zero") and middle in ([], ["sit"]) and end in ("damp", "off")
 
 
 def load_robot(name: str) -> RobotSpec:

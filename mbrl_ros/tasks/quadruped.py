@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.fit import check_walks
 
 VELOCITY_COST = 40.0
 YAW_COST = 10.0
@@ -19,8 +19,7 @@ class QuadrupedTask:
     goal = None  # it is good where it does what the command says
 
     def __init__(self, layout: FeatureLayout):
-        if layout.spec.base is None:
-            raise ConfigError(f"task 'quadruped' needs a robot with a base; {layout.spec.name} has none")
+        check_walks(layout.spec)
         self._base = layout.spec.base
         self._gravity = layout.gravity.start
         self._v = layout.linear_velocity.start

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shlex
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +16,10 @@ from pathlib import Path
 from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.control.report import parse_commands, write_report
 from mbrl_ros.paths import check_report
+from mbrl_ros.robots.fit import check_driven
 from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.settings import ACTION_MAP_NAMES, MODES, SECTIONS, RunConfig, load_run, write_parameters
-from mbrl_ros.stack import Options, Process, beside, configured, processes
+from mbrl_ros.settings import ACTION_MAP_NAMES, MODES, SECTIONS, RunConfig, load_run
+from mbrl_ros.stack import Options, Process, beside, configured, processes, written_down
 from mbrl_ros.up.shared_memory import remove_abandoned
 from mbrl_ros.up.status import Display, Lines, LiveTable
 from mbrl_ros.up.supervisor import Death, Supervisor
@@ -27,13 +28,14 @@ from mbrl_ros.up.usage import Usage
 DEMO = "0.4,0,0; 0.3,0,0.5; 0,0.15,0; 0.6,0,0; 0.3,0,-0.5; -0.2,0,0; 0,0,0"
 OUTSIDE = ("commander", "judge", "bare_loop")  # ended first: they have a last word about a robot that still runs
 LAST_WORD = 1.0  # s that they have for it
-GRACE = 1.5  # s that the robot's own processes have to end; all in all less than three
+TIME_TO_END = 1.5  # s that the robot's own processes have before they are killed; all in all less than three
 CONSEQUENCES = {
     "bridge": "The simulated robot is gone.",
     "guard": "The robot damps.",
     "learner": "Nothing is learned now.",
     "planner": "The guard has the robot stand, then sit, then damp.",
 }
+GRAPH = ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_STATIC_PEERS", "RMW_IMPLEMENTATION")  # who finds whom
 START_PATIENCE = 60.0  # s until the robot has to be driven, when a duration is asked for
 
 
@@ -67,36 +69,23 @@ def run(args: argparse.Namespace) -> int:
     settings = configured(load_run(args.name, args.action_map), options)
     spec = load_robot(settings.planner.robot)
     commands = _commands(args, spec)
-    _check_fit(settings, spec)
-    if not args.hold > 0 or (args.duration is not None and not args.duration > 0):
-        raise ConfigError("--hold and --duration are seconds, more than 0")
+    for option, seconds in (("--hold", args.hold), ("--duration", args.duration)):
+        if seconds is not None and not 0 < seconds < math.inf:
+            raise ConfigError(f"{option} {seconds:g}: expected a number of seconds above 0")
     check_report(args.report)
-    with tempfile.TemporaryDirectory(prefix="mbrl-") as folder:
-        parameters = write_parameters(settings, Path(folder) / f"{settings.name}.yaml")
-        robot = processes(settings, options, parameters)
-        outside = [_judge(robot[0], settings, options)]
-        if commands:
-            outside.append(_commander(robot[0], settings, commands, args.hold))
-        display = Lines() if args.headless or not sys.stdout.isatty() else LiveTable(f"mbrl up {settings.name}")
-        session = Session(settings, robot, outside, display)
-        return session.run(args.duration, args.report)
-
-
-def _check_fit(settings: RunConfig, spec: RobotSpec) -> None:
-    """Said before anything starts: the planner would find out only in its own process."""
-    planner = settings.planner
-    if planner.action_map == "gait" and spec.legs is None:
-        raise ConfigError(f"action map 'gait' needs legs; {spec.name} has none. --action-map joint")
-    if planner.task == "quadruped" and spec.base is None:
-        raise ConfigError(f"task 'quadruped' needs a robot with a base; {spec.name} has none")
+    robot = processes(settings, options, written_down(settings))
+    outside = [_judge(robot[0], settings, options)]
+    if commands:
+        outside.append(_commander(robot[0], settings, commands, args.hold))
+    display = Lines() if args.headless or not sys.stdout.isatty() else LiveTable(f"mbrl up {settings.name}")
+    return Session(settings, robot, outside, display).run(args.duration, args.report)
 
 
 def _commands(args: argparse.Namespace, spec: RobotSpec) -> str:
     """The schedule that is driven; empty: this command publishes nothing."""
     if args.commands is not None:
         parse_commands(args.commands)
-        if spec.base is None:
-            raise ConfigError(f"--commands: {spec.name} has no base to drive")
+        check_driven(spec)
         return args.commands
     return DEMO if args.demo and spec.base is not None else ""
 
@@ -120,7 +109,7 @@ class Session:
 
     def __init__(self, settings: RunConfig, robot: tuple[Process, ...], outside: list[Process], display: Display):
         self._settings, self._robot, self._outside, self._display = settings, robot, outside, display
-        self._commands = {process.name: process.command for process in robot}
+        self._processes = {process.name: process for process in robot}
         self._status: Mapping = {}
         self._report: dict | None = None
         self._bare_loop: dict | None = None
@@ -183,7 +172,7 @@ class Session:
     def _end(self) -> None:
         names = self._supervisor.names()
         self._supervisor.end([name for name in OUTSIDE if name in names], LAST_WORD)
-        self._supervisor.end([name for name in names if name not in OUTSIDE], GRACE)
+        self._supervisor.end([name for name in names if name not in OUTSIDE], TIME_TO_END)
         remove_abandoned()
         self._display.close()
 
@@ -210,7 +199,7 @@ class Session:
         self._display.line("up", str(death))
         if death.restart_in is None and death.name in CONSEQUENCES:
             self._lost = True
-            by_hand = shlex.join(self._commands[death.name])
+            by_hand = _by_hand(self._processes[death.name])
             self._display.line("up", f"{CONSEQUENCES[death.name]} Once you know why, start it by hand: {by_hand}")
 
     def _write(self, path: Path) -> None:
@@ -231,6 +220,14 @@ class Session:
         }
         write_report(path, whole)
         self._display.line("up", f"report written to {path}")
+
+
+def _by_hand(process: Process) -> str:
+    """What a person types to start it, in any shell."""
+    ours = _environment()
+    needed = {name: ours[name] for name in GRAPH if name in ours} | dict(process.environment)
+    nice = ["nice", "-n", str(process.nice)] if process.nice else []
+    return shlex.join([*nice, "env", *(f"{name}={value}" for name, value in needed.items()), *process.command])
 
 
 def _environment() -> dict[str, str]:

@@ -72,6 +72,7 @@ def rows(status: Mapping, shares: Mapping[str, float]) -> list[tuple[str, str]]:
         ("mode", status.get("mode") or "-"),
         ("rate", _number(status.get("rate"), "{:.1f} Hz")),
         ("plan", f"{_number(plan.get('p50'), '{:.1f}')}/{_number(plan.get('p99'), '{:.1f}')} ms"),
+        ("rollouts", _number(status.get("samples"), "{:.0f}")),
         ("receipt", f"{_number(outside.get('p50'), '{:.1f}')}/{_number(outside.get('p99'), '{:.1f}')} ms"),
         ("missed", f"{status.get('misses', 0)}/{status.get('steps', 0)}"),
         ("model", str(status.get("model") if status.get("model") is not None else "-")),

@@ -47,6 +47,27 @@ def test_a_new_robot_stands_at_stamp_zero_before_any_reset(backend, robot):
     assert b.measure().is_finite()
 
 
+def test_a_target_is_in_force_after_the_latency_and_not_before(backend, robot):
+    spec = load_robot(robot)
+    prompt, late = (BACKENDS[backend](spec, 0, noise=False, latency=latency) for latency in (0.0, 2 * spec.dt))
+    targets = small_moves(spec, 6)
+    for target in (spec.stance, spec.stance, *targets):
+        prompt.step(target)
+    for target in (*targets, spec.stance, spec.stance):
+        late.step(target)
+    np.testing.assert_allclose(flat(late.truth()), flat(prompt.truth()), atol=1e-9)
+
+
+def test_targets_on_their_way_do_not_outlive_a_reset(backend, robot):
+    spec = load_robot(robot)
+    one, other = (BACKENDS[backend](spec, 0, noise=False, latency=2 * spec.dt) for _ in range(2))
+    one.set_target(spec.stance + 0.2 * spec.action_scale)
+    for b in (one, other):
+        b.reset()
+        b.advance(20)
+    np.testing.assert_allclose(flat(one.truth())[:2], flat(other.truth())[:2], atol=1e-9)
+
+
 def test_each_step_takes_dt_of_robot_time(backend, robot):
     b = build(backend, robot)
     start = b.reset().stamp_ns

@@ -6,6 +6,7 @@ import torch
 
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.dynamics.native import PATHS, NativeEnsemble, why_not
 from mbrl_ros.dynamics.physics import PhysicsModel
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
@@ -23,6 +24,7 @@ MODELS = {
     "ensemble": ensemble,
     "folded": lambda spec: FoldedEnsemble(ensemble(spec)),
     "physics": lambda spec: PhysicsModel(spec, threads=1),
+    **{f"native {p}": lambda spec, p=p: NativeEnsemble(ensemble(spec), p) for p in PATHS if not why_not(p)},
 }
 pytestmark = [
     pytest.mark.parametrize("kind", MODELS),

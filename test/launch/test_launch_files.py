@@ -16,6 +16,12 @@ RUNS = sorted(p.stem for p in (ROOT / "config").glob("*.yaml"))
 ARGUMENTS = {"config", "model", "mode", "hardware", "learner", "robot", "namespace", "use_sim_time", "rviz"}
 
 
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Where a start leaves its parameter file."""
+    monkeypatch.chdir(tmp_path)
+
+
 def arguments_in(path: Path) -> dict[str, ast.Call]:
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     return {c.args[0].value: c for c in calls if getattr(c.func, "id", "") == "DeclareLaunchArgument"}

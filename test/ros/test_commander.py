@@ -9,8 +9,8 @@ import pytest
 import rclpy
 from geometry_msgs.msg import Twist
 
+from mbrl_ros.nodes import commander, topics
 from mbrl_ros.nodes import diagnostic_keys as keys
-from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.motion import plan_message
 from mbrl_ros.nodes.messages.status import diagnostics_message, status_message
 from mbrl_ros.robots.spec import load_robot
@@ -93,6 +93,14 @@ def test_schedule_is_driven_by_robot_time_over_and_over(planner):
     changes = [c for i, c in enumerate(planner.heard) if i == 0 or c != planner.heard[i - 1]]
     assert changes == [FIRST, SECOND, FIRST]
     assert len(planner.heard) >= 2.5 * HOLD * 8, "a command has to come more often than it times out"
+
+
+@pytest.mark.parametrize("hold", ["0", "inf", "nan"])
+def test_hold_that_no_command_could_be_held_for_is_refused(monkeypatch, capsys, hold):
+    monkeypatch.setattr(sys, "argv", ["commander", "--commands=0.2,0,0", "--hold", hold])
+    with pytest.raises(SystemExit, match="2"):
+        commander.main()
+    assert f"--hold {hold}: expected a number of seconds above 0" in capsys.readouterr().err
 
 
 def test_nothing_is_commanded_while_the_robot_explores_or_nobody_plans(planner):

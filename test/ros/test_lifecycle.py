@@ -1,5 +1,7 @@
 """Lifecycle transitions of a node in this process: what is created with one configure is gone before the next."""
 
+import threading
+
 import pytest
 import rclpy
 from lifecycle_msgs.msg import Transition
@@ -8,6 +10,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.guard import Guard
 from mbrl_ros.nodes.learner import LearnerNode
@@ -67,17 +70,20 @@ def test_cleanup_leaves_what_was_there_before_and_a_second_configure_makes_the_s
 
 
 class Listener(ManagedNode):
-    fails = False
+    fails: Exception | None = None
 
     def __init__(self):
         super().__init__("listener")
-        self.heard, self.ticks = [], 0
+        self.heard, self.ticks, self.cleaned = [], 0, 0
 
     def configure(self):
         topics.subscription(self, WORDS, lambda message: self.heard.append(message.data))
         self.create_timer(0.01, self.tick)
         if self.fails:
-            raise RuntimeError("on purpose")
+            raise self.fails
+
+    def clean_up(self):
+        self.cleaned += 1
 
     def tick(self):
         self.ticks += 1
@@ -118,8 +124,32 @@ def test_the_executor_serves_what_the_newest_configure_made_and_nothing_else(bui
 def test_what_a_failed_configure_has_made_is_gone(built):
     node = built(Listener)
     before = entities(node)
-    node.fails = True
+    node.fails = RuntimeError("on purpose")
     assert node.trigger_configure() == TransitionCallbackReturn.ERROR
-    assert entities(node) == before
-    node.fails = False
+    assert entities(node) == before and node.cleaned == 1
+    node.fails = None
     assert node.trigger_configure() == SUCCESS
+
+
+@pytest.mark.parametrize("error", [ConfigError("robot: unknown"), FileNotFoundError("no model at /nowhere")])
+def test_what_a_person_can_mend_is_one_line(built, capfd, error):
+    node = built(Listener)
+    node.fails = error
+    assert node.trigger_configure() == TransitionCallbackReturn.ERROR
+    said = capfd.readouterr().err
+    assert f"configure failed: {error}" in said and "Traceback" not in said
+
+
+def test_planner_that_failed_leaves_no_thread_behind(built, monkeypatch):
+    def loaders():
+        return [thread for thread in threading.enumerate() if thread.name.startswith("model")]
+
+    node = built(Planner)
+    assert node.trigger_configure() == SUCCESS
+    node._models._loader.submit(int).result()
+    assert loaders()
+    monkeypatch.setattr(node, "activate", lambda: 1 / 0)
+    assert node.trigger_activate() == TransitionCallbackReturn.ERROR
+    for thread in loaders():
+        thread.join(10.0)
+    assert not loaders()

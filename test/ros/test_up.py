@@ -45,7 +45,7 @@ def test_its_children_die_with_it_when_it_is_killed(up):
     assert not alive(started.values())
 
 
-def test_killed_guard_stays_dead_and_a_person_is_told(up):
+def test_killed_guard_stays_dead_and_a_person_is_told(up, tmp_path):
     run = up(*STANDING)
     run.until("guard follow")
     os.kill(run.nodes()["guard"], signal.SIGKILL)
@@ -54,6 +54,15 @@ def test_killed_guard_stays_dead_and_a_person_is_told(up):
     time.sleep(2.0)
     assert "guard" not in run.nodes()
     assert run.end(signal.SIGINT)[0] == 1
+    (parameters,) = (tmp_path / "runs" / "quadruped_mpc").glob("*/parameters.yaml")
+    assert str(parameters) in run.log.read_text(), "what is to be started by hand finds its parameters"
+
+
+def test_wrong_model_is_one_line_and_nothing_starts(up):
+    run = up("--model", "/etc/passwd", "--duration", "1")
+    assert run.process.wait(PATIENCE) == 2
+    said = run.log.read_text()
+    assert said.count("\n") == 1 and "/etc/passwd is not a model file" in said
 
 
 def test_report_says_how_the_run_went(up, tmp_path):

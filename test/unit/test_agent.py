@@ -127,6 +127,25 @@ def test_what_is_already_applied_over_this_step_is_no_longer_a_promise():
     assert model.planned_from[-1][0] == pytest.approx(0.03)
 
 
+@pytest.mark.parametrize("latency", [1, 2, 3])
+def test_it_plans_from_where_commands_on_their_way_will_have_brought_it(latency):
+    agent, model = cart_agent(latency=latency * CARTPOLE.dt)
+    commanded = [0.0]  # over step 0 nothing was promised
+    for k in range(8):
+        commanded.append(act(agent, k, x=0.5).targets[0, 0])
+        on_their_way = commanded[max(0, k - latency) : k + 1]  # in force during the next steps, the promised one last
+        assert model.planned_from[-1][0] == pytest.approx(0.5 + sum(on_their_way) / 100)
+
+
+def test_commands_on_their_way_are_what_the_guard_sent_and_not_what_was_planned():
+    agent, model = cart_agent(latency=CARTPOLE.dt)
+    act(agent, 0)
+    agent.note_applied(0, np.array([7.0]), Action.CLIP)
+    promised = agent._promised[agent._step + 1][0]
+    act(agent, 1)
+    assert model.planned_from[-1][0] == pytest.approx(0.07 + promised / 100)
+
+
 # What is remembered
 
 

@@ -61,7 +61,9 @@ def test_any_run_and_any_treatment_can_be_measured(tmp_path, treatment):
     assert report["config"]["planner"]["treatment"] == treatment
 
 
-@pytest.mark.parametrize(("arguments", "hint"), [(("--samples", "0"), "outside 10"), (("--rounds", "0"), "at least 1")])
+@pytest.mark.parametrize(
+    ("arguments", "hint"), [(("--samples", "0"), "outside the range 10"), (("--rounds", "0"), "at least 1")]
+)
 def test_a_wrong_size_is_refused_with_its_range(capsys, arguments, hint):
     assert cli.main(["bench", "plan", *arguments]) == 2
     assert hint in capsys.readouterr().err

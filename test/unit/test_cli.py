@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -133,19 +134,53 @@ def test_what_could_not_be_written_at_the_end_is_said_at_the_beginning(capsys, b
     assert "Name another place" in error
 
 
+@pytest.mark.parametrize("option, command", [("--report", "up"), ("--report", "eval"), ("--out", "train")])
+def test_a_place_that_only_looks_writable_is_found_out_at_the_beginning(capsys, option, command):
+    status, _, error = mbrl(capsys, command, "quadruped_mpc", option, "/proc/new.json")
+    assert status == 2 and error.count("\n") == 1 and f"{option} /proc/new.json: cannot be written there" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("up", "quadruped_mpc", "--hold", "inf"), "--hold inf"),
+        (("up", "quadruped_mpc", "--hold", "nan"), "--hold nan"),
+        (("up", "quadruped_mpc", "--duration", "inf"), "--duration inf"),
+        (("eval", "quadruped_mpc", "--hold", "inf"), "--hold inf"),
+        (("train", "quadruped_mpc", "--hold", "nan"), "--hold nan"),
+        (("train", "quadruped_mpc", "--robot-seconds", "inf"), "--robot-seconds inf"),
+        (("train", "quadruped_mpc", "--robot-seconds", "5"), "training begins after 10 s"),
+        (("train", "quadruped_mpc", "--evaluate-at", "30,70"), "--evaluate-at 30,70"),
+        (("train", "quadruped_mpc", "--evaluate-at", "5"), "before which nothing is learned"),
+        (("train", "quadruped_mpc", "--evaluate-at", "nan"), "--evaluate-at nan"),
+        (("train", "cartpole_mpc", "--commands", "0.2,0,0"), "cartpole has no base to drive"),
+        (("eval", "cartpole_mpc", "--commands", "0.2,0,0"), "cartpole has no base to drive"),
+    ],
+)
+def test_what_could_not_come_to_an_end_or_to_a_result_is_refused_first(capsys, arguments, complaint):
+    status, _, error = mbrl(capsys, *arguments)
+    assert status == 2 and error.count("\n") == 1 and complaint in error
+
+
 @pytest.mark.parametrize("command", ["train", "eval", "up"])
 def test_a_report_that_is_a_folder_is_told_the_file_it_could_be(capsys, tmp_path, command):
     status, _, error = mbrl(capsys, command, "quadruped_mpc", "--report", str(tmp_path))
     assert status == 2 and f"--report {tmp_path / 'report.json'}" in error
 
 
-def test_a_place_without_the_right_to_write_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)  # root may write everywhere
-    (tmp_path / "mine").mkdir()
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_place_without_the_right_to_write_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
     for check in (check_report, check_out):
-        check(tmp_path / "mine" / "new")
-        with pytest.raises(ConfigError, match=r"may not be written to.*change its rights"):
+        with pytest.raises(ConfigError, match=r"cannot be written there.*change its rights"):
             check(tmp_path / "new")
+
+
+def test_a_report_that_is_there_stays_as_it_is_until_the_next_one_is_written(tmp_path):
+    (tmp_path / "report.json").write_text("before")
+    check_report(tmp_path / "report.json")
+    check_report(tmp_path / "new.json")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.json", "before")]
 
 
 def test_folders_that_are_still_to_be_made_are_made(tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mbrl_ros.learning.curriculum import HIGH, HOLD, LOW, RAMP, REST, START, TrainingCommands
+from mbrl_ros.learning.curriculum import GENTLE, HIGH, HOLD, LOW, RAMP, START, TrainingCommands
 
 FIRST = 10.0
 
@@ -27,11 +27,13 @@ def test_a_command_is_held_and_another_seed_has_others():
     assert (teacher.at(0.1) != TrainingCommands(3, 1, FIRST).at(0.1)).all()
 
 
-def test_after_a_fall_it_stands_for_a_while_and_then_goes_on_as_before():
+def test_after_a_fall_it_walks_slowly_for_a_while_and_then_goes_on_as_before():
     teacher, other = TrainingCommands(3, 0, FIRST), TrainingCommands(3, 0, FIRST)
-    teacher.fell(20.0)
-    assert not teacher.at(20.0).any() and not teacher.at(20.0 + REST - 0.1).any()
-    np.testing.assert_array_equal(teacher.at(20.0 + REST), other.at(20.0 + REST))
+    late = FIRST + RAMP
+    teacher.fell(late)
+    for seconds in (late, late + GENTLE - 0.1):
+        np.testing.assert_allclose(teacher.at(seconds), START * other.at(seconds))
+    np.testing.assert_array_equal(teacher.at(late + GENTLE), other.at(late + GENTLE))
 
 
 def test_a_task_without_commands_has_none():

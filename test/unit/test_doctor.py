@@ -1,9 +1,17 @@
 """What `mbrl doctor` says where something is missing: a verdict and a mend, never a traceback."""
 
+import os
+import shutil
+import sys
+from collections import namedtuple
+from pathlib import Path
+
 import pytest
 import torch
 
 from mbrl_ros.up import doctor
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_renderer_that_cannot_start_is_a_warning_with_its_mend(monkeypatch):
@@ -18,6 +26,48 @@ def test_a_missing_gpu_fails_nothing(monkeypatch):
     assert doctor.gpu().verdict == "warn"
 
 
-@pytest.mark.parametrize("check", [doctor.python, doctor.packages, doctor.cores, doctor.disk])
-def test_what_the_tests_themselves_need_does_not_fail(check):
-    assert check().verdict in ("ok", "warn")
+@pytest.mark.parametrize(("inside", "sourced", "verdict"), [(1, 0, "ok"), (0, 1, "ok"), (0, 0, "warn")])
+def test_a_python_of_its_own_is_wanted_or_a_sourced_ros(monkeypatch, inside, sourced, verdict):
+    monkeypatch.setattr(sys, "prefix", "/somewhere" if inside else sys.base_prefix)
+    monkeypatch.setenv("ROS_DISTRO", "jazzy" if sourced else "")
+    finding = doctor.python()
+    assert (finding.verdict, bool(finding.fix)) == (verdict, verdict == "warn")
+
+
+@pytest.mark.parametrize(
+    ("usable", "busy", "verdict", "mend"),
+    [(2, 0.1, "ok", ""), (2, 0.5, "ok", ""), (2, 0.9, "warn", "end what else runs"), (1, 0.0, "warn", "--no-learner")],
+)
+def test_two_idle_cores_are_enough(monkeypatch, usable, busy, verdict, mend):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(usable)))
+    monkeypatch.setattr(os, "getloadavg", lambda: (busy, 0.0, 0.0))
+    finding = doctor.cores()
+    assert finding.verdict == verdict and mend in finding.fix
+
+
+@pytest.mark.parametrize(("free_gb", "verdict"), [(2.0, "ok"), (0.5, "warn")])
+def test_a_full_disk_is_a_warning(monkeypatch, free_gb, verdict):
+    usage = namedtuple("usage", "total used free")(0, 0, free_gb * 1e9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
+    assert doctor.disk().verdict == verdict
+
+
+def test_a_package_that_cannot_be_imported_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    finding = doctor.packages()
+    assert finding.verdict == "fail" and "safetensors" in finding.what and "torch" not in finding.what
+    assert "pip install" in finding.fix
+
+
+@pytest.fixture
+def broken_rclpy(tmp_path, monkeypatch):
+    """What every process started from here on finds."""
+    (tmp_path / "rclpy").mkdir()
+    (tmp_path / "rclpy" / "__init__.py").write_text("raise ImportError('librcl.so: no such file')")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), str(ROOT))))
+
+
+@pytest.mark.parametrize(("check", "mend"), [(doctor.ros, "setup.bash"), (doctor.dds, "loopback")])
+def test_a_ros_that_does_not_start_fails_with_its_reason(broken_rclpy, check, mend):
+    finding = check()
+    assert finding.verdict == "fail" and "librcl.so: no such file" in finding.what and mend in finding.fix

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from dataclasses import dataclass
 from importlib.metadata import PathDistribution
 from pathlib import Path
@@ -19,9 +20,11 @@ pytest.importorskip("pip")
 from packaging.requirements import Requirement  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
 NODES = sorted(p.name for p in (ROOT / "scripts").iterdir())
 SHARED = ("config", "launch", "models", "sim")
-NOT_SOURCE = shutil.ignore_patterns(".*", "__pycache__", "build", "install", "log", "runs", "*.egg-info")
+NOT_SOURCE = shutil.ignore_patterns(".*", "__pycache__", "build", "install", "log", "runs", "*.egg-info", "*.so")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Prefix:
 
     @property
     def packages(self) -> Path:
-        return Path(sysconfig.get_path("purelib", "venv", {"base": str(self.path)}))
+        return Path(sysconfig.get_path("platlib", "venv", {"platbase": str(self.path)}))
 
     def run(self, *command: str, **environment: str) -> str:
         """Standard output of a program of this prefix, started outside the source tree."""
@@ -52,20 +55,29 @@ class Prefix:
         return self.run(str(self.path / "bin" / "python"), "-c", code, **environment)
 
 
+def build_wheel(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess:
+    """A wheel of a copy of the source tree, into `folder`."""
+    shutil.copytree(ROOT, folder / "source", ignore=NOT_SOURCE)
+    build = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", *options, "-w", folder]
+    done = subprocess.run(
+        [*build, folder / "source"], env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.rmtree(folder / "source")
+    return done
+
+
 @pytest.fixture(scope="module")
 def prefix(tmp_path_factory) -> Prefix:
     folder = tmp_path_factory.mktemp("install")
-    shutil.copytree(ROOT, folder / "source", ignore=NOT_SOURCE)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", folder, folder / "source"]
-    subprocess.run(build, check=True)
+    build_wheel(folder)
     (wheel,) = folder.glob("*.whl")
-    shutil.rmtree(folder / "source")
 
     found = Prefix(folder / "prefix")
     venv.create(found.path, with_pip=False, symlinks=True)
     target = found.path / "bin" / "python"
-    subprocess.run([*pip, "--python", target, "install", "--no-deps", "--no-index", wheel], check=True)
+    install = [*PIP, "--quiet", "--python", target, "install", "--no-deps", "--no-index", wheel]
+    subprocess.run(install, check=True)
     dependencies = [p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
     (found.packages / "dependencies.pth").write_text("\n".join(dependencies) + "\n")
     return found
@@ -75,8 +87,26 @@ def files_below(folder: Path) -> set[str]:
     return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
 
 
+def modules_below(folder: Path) -> set[str]:
+    return {name for name in files_below(folder) if name.endswith(".py")}
+
+
 def test_every_module_of_the_source_tree_is_installed(prefix):
-    assert files_below(prefix.packages / "mbrl_ros") == files_below(ROOT / "mbrl_ros")
+    assert modules_below(prefix.packages / "mbrl_ros") == modules_below(ROOT / "mbrl_ros")
+
+
+@pytest.mark.skipif(COMPILER is None, reason="there is no C compiler here")
+def test_the_rollout_comes_compiled_where_there_is_a_compiler(prefix):
+    assert prefix.python("from mbrl_ros.dynamics.native import why_not; print(why_not('float32'))") == "None"
+
+
+def test_without_a_compiler_it_builds_all_the_same_and_says_what_is_slower(tmp_path):
+    built = build_wheel(tmp_path, "--verbose", CC="/nowhere/cc")
+    assert "Plans are computed by torch" in built.stdout + built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "mbrl_ros/dynamics/native.py" in names
+    assert not [name for name in names if name.endswith(".so")]
 
 
 @pytest.mark.parametrize("folder", SHARED)

@@ -12,6 +12,7 @@ from mbrl_ros.learning.learner import Learner, copied, mirrored_half
 from mbrl_ros.learning.models import KEPT, Versions, load_model, save_model
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import TrainConfig
+from mbrl_ros.types import Flag
 
 LAYOUT = FeatureLayout(CARTPOLE)
 
@@ -224,6 +225,17 @@ def test_after_a_return_to_nothing_the_next_round_is_a_first_one_and_versions_go
     _, verdict = trained_round(one)
     assert verdict.promoted and verdict.incumbent is None
     assert one.version == 2
+
+
+def test_data_before_a_change_of_latency_is_forgotten_and_its_seconds_still_count():
+    one = learner(100)
+    trained_round(one)
+    seconds = one.seconds
+    anew = [replace(t, flags=t.flags | Flag.ANEW) if k == 0 else t for k, t in enumerate(linear_run(50, first=100))]
+    feed(one, anew)
+    assert len(one.buffer) == 50
+    assert one.earlier_seconds + one.seconds == pytest.approx(seconds + 50 * one.spec.dt)
+    assert one.incumbent is not None and not one.due()
 
 
 def test_half_of_a_batch_is_seen_in_the_mirror():

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from mbrl_ros.config import ConfigError
-from mbrl_ros.settings import load_run, parse_run, write_parameters
-from mbrl_ros.stack import Options, beside, configured, processes
+from mbrl_ros.paths import share
+from mbrl_ros.settings import load_run, parse_run
+from mbrl_ros.stack import Options, beside, configured, processes, written_down
 
 FILE = Path("/tmp/parameters.yaml")
 
@@ -16,6 +17,11 @@ def started(**options):
     """The processes of the quadruped's run, by name. It stands, so that no weights are needed."""
     options = Options(**{"model": "scratch", **options})
     return {p.name: p for p in processes(configured(load_run("quadruped_mpc"), options), options, FILE)}
+
+
+def test_lockstep_without_a_guard_is_refused():
+    with pytest.raises(ConfigError, match="observe"):
+        configured(load_run("quadruped_mpc"), Options(mode="observe", lockstep=True))
 
 
 def test_whole_run_is_bridge_guard_learner_planner():
@@ -114,13 +120,78 @@ def test_learner_has_a_folder_of_its_own_run():
     assert folder.is_absolute() and folder.parts[-4:-1] == ("runs", "quadruped_mpc", "robot1")
 
 
-def test_normalised_file_reads_back_as_the_same_run(tmp_path):
+def test_normalised_file_reads_back_as_the_same_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     run = configured(load_run("quadruped_mpc"), Options(model="scratch", seed=3))
-    path = write_parameters(run, tmp_path / "quadruped_mpc.yaml")
+    path = written_down(run)
+    assert path.is_absolute() and path.parent == Path(run.learner.folder)
     assert parse_run(yaml.safe_load(path.read_text()), path.name, "quadruped_mpc") == run
 
 
 def test_describing_a_run_is_light():
-    code = "import sys, mbrl_ros.stack; print({'torch', 'rclpy', 'numpy'} & set(sys.modules))"
+    code = (
+        "import sys; from mbrl_ros.stack import *; from mbrl_ros.settings import load_run\n"
+        "configured(load_run('quadruped_mpc'), Options()); print({'torch', 'rclpy', 'mujoco'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.fixture
+def shipped():
+    return {name: share() / "models" / name / "model.safetensors" for name in ("quadruped_mpc", "cartpole_mpc")}
+
+
+def test_model_of_another_robot_is_refused_before_anything_starts(shipped):
+    with pytest.raises(ConfigError, match="model of robot 'go1_like' and does not fit 'cartpole'"):
+        configured(load_run("cartpole_mpc"), Options(model=str(shipped["quadruped_mpc"])))
+    with pytest.raises(ConfigError, match="model of robot 'cartpole' and does not fit 'go1_like'"):
+        configured(load_run("quadruped_mpc"), Options(settings=(f"learner.model={shipped['cartpole_mpc']}",)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"root:x:0:0:root",
+        b"\x02\0\0\0\0\0\0\0{}",  # no metadata
+        b"\x20\0\0\0\0\0\0\0" + b'{"__metadata__":{"card":"[1, 2"}}'.ljust(32)[:32],
+    ],
+)
+def test_file_that_is_no_model_is_named_before_anything_starts(tmp_path, content):
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"model\.safetensors is (not a model file|a model of robot None)"):
+        configured(load_run("quadruped_mpc"), Options(model=str(tmp_path)))
+
+
+def test_model_that_was_cut_off_is_refused_before_anything_starts(tmp_path, shipped):
+    (tmp_path / "cut").write_bytes(shipped["quadruped_mpc"].read_bytes()[:-100])
+    with pytest.raises(ConfigError, match="cut is not a model file"):
+        configured(load_run("quadruped_mpc"), Options(model=str(tmp_path / "cut")))
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        (("robot=cartpole",), "action map 'gait' needs legs and a position interface; cartpole"),
+        (("robot=cartpole", "planner.action_map=joint"), "task 'quadruped' needs a robot with a base; cartpole"),
+    ],
+)
+def test_robot_that_cannot_do_the_run_is_refused_whoever_starts_it(settings, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        configured(load_run("quadruped_mpc"), Options(model="scratch", settings=settings))
+
+
+def test_scene_that_is_not_there_is_said_before_anything_starts_unless_the_robot_is_real(tmp_path):
+    robot = tmp_path / "mine.yaml"
+    robot.write_text((share() / "config/robots/go1_like.yaml").read_text().replace("go1_like.xml", "nosuch.xml"))
+    settings = (f"robot={robot}",)
+    with pytest.raises(ConfigError, match=r"nosuch\.xml"):
+        configured(load_run("quadruped_mpc"), Options(model="scratch", settings=settings))
+    configured(load_run("quadruped_mpc"), Options(model="scratch", settings=settings, hardware=True))
+
+
+def test_place_where_no_parameters_can_be_written_is_said_before_anything_starts():
+    run = load_run("quadruped_mpc").with_setting("learner.folder", "/proc/mine")
+    with pytest.raises(ConfigError, match="/proc/mine: .*learner.folder"):
+        written_down(run)

@@ -69,9 +69,13 @@ def test_after_a_gap_or_a_new_beginning_of_robot_time_nothing_is_waited_for():
     assert order.applied(1) == [("in", 2), ("plan", 2)]
 
 
-def test_whoever_hears_no_applied_waits_for_none():
-    order = Order(hears_applied=False)
-    assert order.state(0) + order.state(1) == [("in", 0), ("plan", 0), ("in", 1), ("plan", 1)]
+def test_a_state_repeated_while_the_learner_is_busy_is_taken_in_once():
+    learner = Learner()
+    order = Order(learner=learner)
+    assert order.state(0) == [("in", 0)]
+    assert order.state(0) == order.state(0) == []
+    learner.done = True
+    assert order.state(0) == [("plan", 0)]
 
 
 @pytest.mark.parametrize("word", ["again", "model"])

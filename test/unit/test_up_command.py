@@ -1,11 +1,14 @@
 import argparse
 import os
+import shlex
 
 import pytest
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.report import parse_commands
 from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.settings import load_run
+from mbrl_ros.stack import Options, processes
 from mbrl_ros.up import command
 from mbrl_ros.up.bare_loop import summary
 from mbrl_ros.up.status import rows
@@ -57,6 +60,18 @@ def test_run_stays_on_this_host_unless_its_owner_says_otherwise(monkeypatch):
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
     assert command._environment()["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
     assert os.environ["ROS_DOMAIN_ID"] == "42"
+
+
+def test_line_that_starts_a_process_by_hand_says_all_that_it_needs(monkeypatch, tmp_path):
+    monkeypatch.setenv("ROS_DOMAIN_ID", "42")
+    monkeypatch.delenv("ROS_AUTOMATIC_DISCOVERY_RANGE", raising=False)
+    options = Options(model="scratch")
+    started = {p.name: p for p in processes(load_run("quadruped_mpc"), options, tmp_path / "parameters.yaml")}
+    guard, learner = shlex.split(command._by_hand(started["guard"])), command._by_hand(started["learner"])
+    assert guard[0] == "env" and guard[-len(started["guard"].command) :] == started["guard"].command
+    assert {"ROS_DOMAIN_ID=42", "ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST", "OMP_NUM_THREADS=1"} <= set(guard)
+    assert str(tmp_path / "parameters.yaml") in guard
+    assert learner.startswith("nice -n 10 env ")
 
 
 def test_status_has_a_row_for_everything_even_before_anything_is_known():
