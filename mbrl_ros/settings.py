@@ -101,8 +101,10 @@ class PlannerConfig(Shared):
     action_map: str = setting("gait", "how decisions become joint targets", choices=ACTION_MAP_NAMES)
     planner: str = setting("mppi", "mppi, or prior: the action map's own motion, unplanned", choices=("mppi", "prior"))
     delay: int = setting(1, "steps between a state and the first action planned from it", low=0, high=5)
-    latency: float = setting(0.0, "s from a command to its effect, where it is known beforehand", low=0.0, high=0.5)
-    estimate_latency: bool = setting(True, "find it in the data, and plan from where the robot will be by then")
+    latency: float = setting(
+        0.0, "s from a command to its effect in the joints, which is planned over", low=0.0, high=0.5
+    )
+    estimate_latency: bool = setting(False, "find the latency in the data")
     treatment: str = setting("expectation", "of the members' disagreement", choices=TREATMENTS)
     pessimism: float = setting(1.0, "returns minus this many standard deviations between members", low=0.0, high=100.0)
     filter: bool = setting(True, "merge each measured state with the model's prediction of it")

@@ -7,8 +7,6 @@ of the robot, and so works from the first seconds on.
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 from mbrl_ros.robots.features import FeatureLayout
@@ -28,18 +26,22 @@ class LatencyEstimate:
 
     def __init__(self, layout: FeatureLayout, steps: int):
         self.steps = steps
-        self._layout = layout
-        self._window: deque[Transition] = deque(maxlen=WINDOW)
-        self._since = 0
+        self._longest_ns = 2 * LONGEST * layout.spec.dt_ns + layout.spec.dt_ns // 2  # such a stretch has no gap
+        self._position, self._velocity = layout.joint_position, layout.joint_velocity
+        self._rows: np.ndarray | None = None  # (2 WINDOW, features): a look needs one piece of it and copies nothing
+        self._stamps = np.zeros(2 * WINDOW, np.int64)
+        self._size = self._since = 0
+        self._sequence: int | None = None
         self._suspected, self._agreed = steps, 0
 
     def add(self, transition: Transition) -> bool:
         """Whether `steps` is another one now; transitions from here on must come shifted by it."""
-        if self._window and transition.sequence != self._window[-1].sequence + 1:
-            self._window.clear()
-        self._window.append(transition)
+        if self._sequence is not None and transition.sequence != self._sequence + 1:
+            self._size = 0
+        self._sequence = transition.sequence
+        self._keep(transition)
         self._since += 1
-        if len(self._window) < FEWEST or self._since < EVERY:
+        if self._size < FEWEST or self._since < EVERY:
             return False
         self._since = 0
         found = self._best()
@@ -48,37 +50,49 @@ class LatencyEstimate:
         if found == self.steps or self._agreed < AGREEING:
             return False
         self.steps = found
-        self._window.clear()  # the old shift is in them
+        self._size = 0  # the old shift is in them
         return True
+
+    def _keep(self, t: Transition) -> None:
+        before, after = t.state[self._velocity], t.next_state[self._velocity]
+        row = np.concatenate([t.state[self._position], before, t.action, after - before])
+        if self._rows is None:
+            self._rows = np.zeros((2 * WINDOW, len(row)))
+            self._parts = np.cumsum([len(t.state[self._position]) + len(before), len(t.action)])
+        if self._size == len(self._rows):
+            for kept in (self._rows, self._stamps):
+                kept[:WINDOW] = kept[WINDOW:]
+            self._size = WINDOW
+        self._rows[self._size], self._stamps[self._size] = row, t.stamp_ns
+        self._size += 1
 
     def _best(self) -> int:
         """The latency (steps) that explains the window best; the present one unless another is clearly better."""
-        error = {steps: self._unexplained(steps) for steps in range(LONGEST + 1)}
-        best = min(error, key=error.get)
+        error = self._unexplained()
+        best = int(np.argmin(error))
         return best if error[best] < CLEARLY * error[self.steps] else self.steps
 
-    def _unexplained(self, steps: int) -> float:
-        """Share of the variance of velocity changes that a linear fit leaves, with targets `steps` late."""
-        window, size = list(self._window), len(self._window)
-        steady = [t.stamp_ns for t in window]
-        begin, end = LONGEST, size - LONGEST  # the same rows for every latency
-        later = steps - self.steps  # how much further back than `action` the target in force would lie
-        rows = [i for i in range(begin, end) if steady[i + LONGEST] - steady[i - LONGEST] < self._longest_ns()]
-        if len(rows) < FEWEST // 2:
-            return np.inf
-        position, velocity = self._layout.joint_position, self._layout.joint_velocity
-        states = np.stack([window[i].state for i in rows])
-        targets = np.stack([window[i - later].action for i in rows])
-        change = np.stack([window[i].next_state[velocity] - window[i].state[velocity] for i in rows])
-        inputs = np.concatenate([states[:, position], states[:, velocity], targets], 1)
-        inputs = inputs - inputs.mean(0)
-        inputs = inputs / np.maximum(inputs.std(0), 1e-6)
-        change = change - change.mean(0)
-        change = change / np.maximum(change.std(0), 1e-6)
-        gram = inputs.T @ inputs + RIDGE * len(rows) * np.eye(inputs.shape[1])
-        left = change - inputs @ np.linalg.solve(gram, inputs.T @ change)
-        return float((left**2).mean())
+    def _unexplained(self) -> list[float]:
+        """For 0 .. LONGEST steps: the share of the variance of velocity changes that a linear fit leaves, with targets
+        so late. The same rows for all of them."""
+        begin = max(0, self._size - WINDOW)
+        rows, stamps = self._rows[begin : self._size], self._stamps[begin : self._size]
+        at = np.arange(LONGEST, len(rows) - LONGEST)
+        at = at[stamps[at + LONGEST] - stamps[at - LONGEST] < self._longest_ns]
+        if len(at) < FEWEST // 2:
+            return [np.inf] * (LONGEST + 1)
+        state, target, change = np.split(rows, self._parts, axis=1)
+        change = _normalised(change[at])
+        left = []
+        for steps in range(LONGEST + 1):
+            later = steps - self.steps  # how much further back than `action` the target in force would lie
+            inputs = _normalised(np.concatenate([state[at], target[at - later]], 1))
+            gram = inputs.T @ inputs + RIDGE * len(at) * np.eye(inputs.shape[1])
+            rest = change - inputs @ np.linalg.solve(gram, inputs.T @ change)
+            left.append(float((rest**2).mean()))
+        return left
 
-    def _longest_ns(self) -> int:
-        """A stretch of 2 LONGEST steps without a gap is shorter."""
-        return (2 * LONGEST) * self._layout.spec.dt_ns + self._layout.spec.dt_ns // 2
+
+def _normalised(columns: np.ndarray) -> np.ndarray:
+    centred = columns - columns.mean(0)
+    return centred / np.maximum(centred.std(0), 1e-6)

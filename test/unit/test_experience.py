@@ -12,7 +12,7 @@ from mbrl_ros.control.experience import Experience
 from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.types import Action, Event, Flag
 
-CONFIG = PlannerConfig(planner="prior", learning=False, mode="explore")
+CONFIG = PlannerConfig(planner="prior", learning=False, mode="explore", estimate_latency=True)
 SECONDS = 16.0
 
 
