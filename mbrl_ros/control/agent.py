@@ -98,15 +98,10 @@ class Agent:
             after = (stamp_ns - self._stamp_ns + self.spec.sample_period_ns // 2) // self.spec.dt_ns
             self._applied[self._step + after] = (target, action)
 
-    @torch.inference_mode()
     def warm_up(self) -> None:
         """Runs everything once on nothing, so that the first real tick is as quick as the others."""
-        if self._model is None:
-            return
-        decisions = self.map.rest.expand(self._problem.candidates, self.config.mppi.horizon, -1)
-        for _ in range(3):
-            self._problem.score(decisions.clone())
-            self._predict(self.layout.scales, [self.spec.stance])
+        if self._model is not None:
+            self.rehearse(self.samples, times=3)
 
     @torch.inference_mode()
     def rehearse(self, samples: int, times: int = 12) -> list[float]:
