@@ -7,7 +7,7 @@ BENCH_ARGS ?=
 
 # With ROS 2 sourced (ROS_DISTRO is set) its rclpy and messages are used; else they come as wheels from PyPI.
 ROS_FROM := $(or $(ROS_DISTRO),wheels)
-READY := .venv/ready-$(ROS_FROM)-$(shell cat constraints.txt setup.py mbrl_ros/dynamics/rollout.c | cksum | cut -d ' ' -f 1)
+READY := .venv/ready-$(ROS_FROM)-$(shell cat constraints.txt setup.py mbrl_ros/*/*.c | cksum | cut -d ' ' -f 1)
 
 # No plugins from elsewhere: those of a ROS installation are written for another pytest.
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD = 1
@@ -49,16 +49,16 @@ bench: $(READY)
 
 clean:
 	@echo "== removing .venv, caches and build output"
-	@rm -rf .venv build install log *.egg-info .pytest_cache .ruff_cache mbrl_ros/dynamics/_rollout*.so
+	@rm -rf .venv build install log *.egg-info .pytest_cache .ruff_cache mbrl_ros/*/_*.so
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ifeq ($(ROS_FROM),wheels)
 VENV_OPTIONS :=
-EXTRAS := ros,test
+EXTRAS := ros,test,bench
 PINS := constraints.txt
 else
 VENV_OPTIONS := --system-site-packages
-EXTRAS := test
+EXTRAS := test,bench
 PINS := .venv/pins.txt
 endif
 

@@ -30,8 +30,16 @@ def shared_files() -> list[tuple[str, list[str]]]:
 # A library without Python in it, loaded by dynamics/native.py. Which instructions it uses, it decides where it runs.
 ROLLOUT = Extension(
     "mbrl_ros.dynamics._rollout",
-    sources=["mbrl_ros/dynamics/rollout.c"],
+    sources=["mbrl_ros/dynamics/rollout.c", "mbrl_ros/dynamics/adjoint.c"],
     extra_compile_args=["-std=gnu11", "-O3", "-fno-trapping-math", "-fvisibility=hidden"],
+    libraries=["m"],
+    optional=True,
+)
+# Likewise, loaded by robots/gait_native.py.
+GAIT = Extension(
+    "mbrl_ros.robots._gait",
+    sources=["mbrl_ros/robots/gait.c"],
+    extra_compile_args=["-std=gnu11", "-O3", "-fno-trapping-math", "-fno-math-errno", "-fvisibility=hidden"],
     optional=True,
 )
 
@@ -56,7 +64,7 @@ setup(
     author="the mbrl_ros authors",
     license="Apache-2.0",
     packages=find_packages(include=["mbrl_ros", "mbrl_ros.*"]),
-    ext_modules=[ROLLOUT],
+    ext_modules=[ROLLOUT, GAIT],
     cmdclass={"build_ext": BuildOrDoWithout},
     python_requires=">=3.11",
     install_requires=[
@@ -85,6 +93,8 @@ setup(
             "ros-trajectory-msgs",
             "ros-visualization-msgs",
         ],
+        # What `mbrl bench plan` is compared with; without it everything else is measured.
+        "bench": ["pytorch_mppi>=0.9", "onnx>=1.16"],
         "test": ["pytest>=8", "ruff>=0.6", "setuptools>=68"],
     },
     entry_points={"console_scripts": ["mbrl = mbrl_ros.cli:main"]},

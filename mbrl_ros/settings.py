@@ -45,6 +45,29 @@ class Shared:
     lockstep: bool = setting(False, "every step waits for every node; for tests")
 
 
+def cores_of(text: str) -> frozenset[int]:
+    """The processor cores of a list as `taskset -c` takes it: 1, or 0,2-3."""
+    cores: set[int] = set()
+    for part in filter(None, text.replace(" ", "").split(",")):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal() or part.endswith("-"):
+            raise ConfigError(f"realtime.cores: {text!r} is no list of cores. Examples: '1', '0,2-3'")
+        cores |= set(range(int(first), int(last or first) + 1))
+    return frozenset(cores)
+
+
+@dataclass(frozen=True)
+class RealtimeConfig:
+    """What to ask of the kernel; where it is not permitted, the node says so and goes on without."""
+
+    priority: int = setting(0, "of SCHED_FIFO, for all threads of the process; 0: as any other", low=0, high=98)
+    cores: str = setting("", "processor cores to keep to, as for taskset -c: '1' or '0,2-3'; empty: any")
+    lock_memory: bool = setting(False, "no page that was touched once is ever paged out")
+
+    def __post_init__(self):
+        cores_of(self.cores)
+
+
 @dataclass(frozen=True)
 class BridgeConfig(Shared):
     """The MuJoCo robot."""
@@ -53,6 +76,7 @@ class BridgeConfig(Shared):
     latency: float = setting(0.0, "s from a command to its effect in the joints", low=0.0, high=0.5)
     clock: bool = setting(True, "publish /clock (one bridge a graph)")
     stand_up_after: float = setting(2.0, "s after a fall until the robot is stood up; 0: never", low=0.0)
+    realtime: RealtimeConfig = section(RealtimeConfig)
 
 
 @dataclass(frozen=True)
@@ -69,6 +93,7 @@ class MppiConfig:
     )
     knot_steps: int = setting(5, "noise is linear between knots this many steps apart", low=1, high=200)
     noise: float = setting(1.0, "times the action map's own noise scale", low=0.0, high=10.0, live=True)
+    polish: int = setting(0, "steps up the gradient of the learned model, from the plan on", low=0, high=50, live=True)
     tail: float = setting(
         1.0, "share of the last step that a shifted plan keeps; the rest is the prior", low=0.0, high=1.0
     )
@@ -118,6 +143,7 @@ class PlannerConfig(Shared):
     mppi: MppiConfig = section(MppiConfig)
     cost: CostConfig = section(CostConfig)
     explore: ExploreConfig = section(ExploreConfig)
+    realtime: RealtimeConfig = section(RealtimeConfig)
 
 
 @dataclass(frozen=True)
@@ -174,6 +200,7 @@ class GuardConfig(Shared):
     sit_time: float = setting(2.0, "s from stance to sit", low=0.01)
     max_rate: float = setting(200.0, "Hz, commands sent at most", low=1.0)
     hardware: bool = setting(False, "the robot is real: reset events release nothing")
+    realtime: RealtimeConfig = section(RealtimeConfig)
 
 
 SECTIONS = {

@@ -10,9 +10,14 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mbrl_ros.bench.planning import bench_planning
+from mbrl_ros.bench.contenders import missing
+from mbrl_ros.bench.grid import AXES, chosen_shapes, chosen_threads, of_shape
+from mbrl_ros.bench.plan_plot import plot_plans
+from mbrl_ros.bench.plan_table import detail_table, plan_table
+from mbrl_ros.bench.planning import PlanRow, bench_shape
 from mbrl_ros.bench.timing import Row
 from mbrl_ros.bench.training import bench_learning
 from mbrl_ros.config import ConfigError, as_mapping
@@ -20,28 +25,43 @@ from mbrl_ros.control.report import SCHEMA, write_report
 from mbrl_ros.paths import check_report
 from mbrl_ros.settings import RunConfig, load_run, with_settings
 
-COMPARISONS = {"plan": bench_planning, "learn": bench_learning}
-SHORTHANDS = {
-    "samples": ("planner.mppi.samples", "rollouts of a plan"),
-    "horizon": ("planner.mppi.horizon", "steps planned ahead"),
+PLAN, LEARN = "plan", "learn"
+UNLIMITED = 1000  # columns
+TRAINING = {
     "batch": ("learner.train.batch", "sequences a member and training step"),
     "rollout": ("learner.train.rollout", "steps of a training sequence"),
+}
+SHAPE = {
+    "samples": "rollouts of a plan",
+    "horizon": "steps planned ahead",
+    "members": "networks of the ensemble",
+    "width": "units a hidden layer",
+    "threads": "threads that plan",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "what", nargs="?", choices=("all", *COMPARISONS), default="all", help="one plan, one training step; both (all)"
+        "what",
+        nargs="?",
+        choices=("all", PLAN, LEARN),
+        default="all",
+        help="plan: plans of many shapes, beside pytorch_mppi; learn: training; all (default): both",
     )
     parser.add_argument(
         "--run", dest="run_name", default="quadruped_mpc", metavar="RUN", help="run file in config/ (quadruped_mpc)"
     )
-    for name, (setting, what) in SHORTHANDS.items():
-        parser.add_argument(f"--{name}", type=int, help=f"{what}, as --set {setting}=...")
+    for name, what in SHAPE.items():
+        parser.add_argument(
+            f"--{name}", type=int, nargs="+", metavar="N", help=f"{what}; several make a grid, the rest as in the run"
+        )
+    for name, (setting, what) in TRAINING.items():
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{what}, as --set {setting}=...")
     parser.add_argument("--rounds", type=int, default=10, help="over which a ratio's spread is given (10)")
-    parser.add_argument("--calls", type=int, default=10, help="of each part in a round (10)")
+    parser.add_argument("--calls", type=int, default=10, help="of each part in a round, fewer where they are long (10)")
+    parser.add_argument("--compile", action="store_true", help="torch.compile as well, half a minute a shape")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (0)")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the rows as JSON")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the rows as JSON, with a plot beside")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,24 +69,53 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--rounds and --calls are at least 1")
     check_report(args.report)
     run = with_settings(load_run(args.run_name), args.settings).with_setting("seed", args.seed, "--seed")
-    for name, (setting, _) in SHORTHANDS.items():
+    for name, (setting, _) in TRAINING.items():
         if getattr(args, name) is not None:
             run = run.with_setting(setting, getattr(args, name), f"--{name}")
-    console, rows = Console(highlight=False, soft_wrap=True), []
-    for name in COMPARISONS if args.what == "all" else [args.what]:
-        found = COMPARISONS[name](run, args.rounds, args.calls)
-        console.print(_table(name, run, found))
-        for row in found:
-            if row.ratio is not None:
-                console.print(_in_words(row, args.rounds), markup=False)
-        rows += found
+    console, plans, trained = Console(highlight=False, soft_wrap=True), [], []
+    if args.what in ("all", PLAN):
+        plans = _plans(run, args, console)
+    if args.what in ("all", LEARN):
+        trained = bench_learning(run, args.rounds, args.calls)
+        console.print(_learn_table(run, trained))
     if args.report:
-        write_report(args.report, report(run, args.rounds, args.calls, rows))
+        write_report(args.report, report(run, args.rounds, args.calls, [*plans, *trained]))
         console.print(f"report written to {args.report}", markup=False)
+    if args.report and plans:
+        plot = plot_plans(plans, args.report.with_suffix(".png"), f"mbrl bench plan, {run.name}")
+        console.print(f"plot written to {plot}", markup=False)
     return 0
 
 
-def report(run: RunConfig, rounds: int, calls: int, rows: Sequence[Row]) -> dict:
+def _plans(run: RunConfig, args: argparse.Namespace, console: Console) -> list[PlanRow]:
+    """Every shape with every number of threads; all are checked before the first is measured."""
+    shapes = chosen_shapes(run, {axis: getattr(args, axis) for axis in AXES}, args.settings)
+    each = [(shape, count) for shape in shapes for count in chosen_threads(run, args.threads, args.settings)]
+    for shape, count in each:
+        of_shape(run, shape, count)
+    if reason := missing():
+        console.print(reason, markup=False)
+    rows = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=len(each))
+        for shape, count in each:
+            what = f"{shape}, {count} thread{'s' if count > 1 else ''}"
+            progress.update(task, description=what)
+            if not console.is_terminal:
+                console.print(f"measuring {what}")
+            rows.append(bench_shape(run, shape, count, args.rounds, args.calls, args.compile))
+            progress.advance(task)
+    table = plan_table(run.name, rows)
+    wanted = Console(width=UNLIMITED).measure(table).maximum
+    Console(highlight=False, width=max(console.width, wanted)).print(table)  # rather a wrapped line than a cut number
+    if len(shapes) == 1:
+        for row in rows:
+            console.print(detail_table(row))
+    return rows
+
+
+def report(run: RunConfig, rounds: int, calls: int, rows: Sequence[PlanRow | Row]) -> dict:
     config = {
         "run": run.name,
         "rounds": rounds,
@@ -77,31 +126,18 @@ def report(run: RunConfig, rounds: int, calls: int, rows: Sequence[Row]) -> dict
         "cores": len(os.sched_getaffinity(0)),
         "busy_cores": os.getloadavg()[0],  # over the last minute: what else ran beside
     }
-    return {
-        "schema": SCHEMA,
-        "config": config,
-        "seeds": [run.planner.seed],
-        "rows": [dataclasses.asdict(row) for row in rows],
-    }
+    mappings = [dataclasses.asdict(row) for row in rows]
+    keys = dict.fromkeys(key for row in mappings for key in row)
+    return {"schema": SCHEMA, "config": config, "seeds": [run.planner.seed], "rows": [keys | row for row in mappings]}
 
 
-def _table(name: str, run: RunConfig, rows: Sequence[Row]) -> Table:
-    table = Table(title=f"mbrl bench {name}, {run.name}, {_shape(name, run)}", title_justify="left")
+def _learn_table(run: RunConfig, rows: Sequence[Row]) -> Table:
+    train, members = run.learner.train, run.learner.ensemble.members
+    shape = f"batch {train.batch} x {train.rollout} steps, {members} members"
+    table = Table(title=f"mbrl bench learn, {run.name}, {shape}", title_justify="left")
     table.add_column("part")
     for column in ("p50 ms", "p95 ms", "p99 ms"):
         table.add_column(column, justify="right")
     for row in rows:
         table.add_row(row.part, *(f"{ms:.2f}" for ms in (row.p50_ms, row.p95_ms, row.p99_ms)))
     return table
-
-
-def _shape(name: str, run: RunConfig) -> str:
-    members = f"{run.learner.ensemble.members} members"
-    if name == "plan":
-        return f"{run.planner.mppi.samples} samples x {run.planner.mppi.horizon} steps, {members}"
-    return f"batch {run.learner.train.batch} x {run.learner.train.rollout} steps, {members}"
-
-
-def _in_words(row: Row, rounds: int) -> str:
-    spread = f"{row.ratio_low:.2f} .. {row.ratio_high:.2f} over {rounds} rounds"
-    return f"'{row.against}' takes {row.ratio:.2f} times as long as '{row.part}' ({spread})"

@@ -1,100 +1,142 @@
-"""`mbrl bench plan`: what one plan costs, part by part, and its rollout beside other ways to the same."""
+"""`mbrl bench plan`: what one plan costs, beside pytorch_mppi at the same work and beside the floor of its rollout."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from mbrl_ros.backends.loopback import LoopbackBackend
-from mbrl_ros.bench.timing import Row, compared, interleaved, timed
-from mbrl_ros.control.agent import Agent
-from mbrl_ros.control.scoring import Situation, make_problem
-from mbrl_ros.dynamics.ensemble import Ensemble, new_ensemble
-from mbrl_ros.dynamics.folded import FoldedEnsemble
-from mbrl_ros.dynamics.native import PATHS, NativeEnsemble, planning_model, why_not
-from mbrl_ros.planners import mppi
-from mbrl_ros.planners.problem import Problem
-from mbrl_ros.robots.action_maps import make_action_map
-from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.settings import PlannerConfig, RunConfig
-from mbrl_ros.tasks import make_task
-from mbrl_ros.types import Action
+from mbrl_ros.bench import contenders, floors
+from mbrl_ros.bench.contenders import OURS, PEER, ROLLOUT
+from mbrl_ros.bench.floors import Floor, Network
+from mbrl_ros.bench.grid import Shape, of_shape
+from mbrl_ros.bench.timing import Ratio, Times, interleaved
+from mbrl_ros.bench.work import Work, prepare
+from mbrl_ros.settings import RunConfig
 
-CHOSEN, TORCH = "rollout", "rollout, torch"  # the one that the planner uses, and what every machine can run
+SECONDS, OTHER_SECONDS = 4.0, 1.5  # of measuring at most: what matters; parts and variants
+OTHER_ROUNDS = 3
 
 
-class Listening:
-    """A model that remembers what it was last asked, so that its rollout is timed on what planning asks of it."""
+@dataclass(frozen=True)
+class PlanRow:
+    """One shape with one number of threads. Times in ms, the median where no percentile is in the name."""
 
-    def __init__(self, model):
-        self.members, self._model = model.members, model
-        self.asked: tuple[Tensor, Tensor] | None = None
-
-    def rollout(self, states: Tensor, actions: Tensor) -> Tensor:
-        self.asked = states, actions
-        return self._model.rollout(states, actions)
+    comparison: str
+    N: int  # rollouts in all
+    H: int  # steps
+    M: int  # members
+    width: int
+    threads: int
+    device: str  # cpu, or cuda once the planner can plan there
+    path: str  # the rollout that the planner uses here
+    precision: str
+    calls: int
+    ours_ms: float  # the whole plan: noise, action map, rollout, score, weights
+    ours_p95_ms: float
+    ours_p99_ms: float
+    ours_max_ms: float
+    peer_ms: float | None  # pytorch_mppi at the same work; None where it is not installed
+    peer_p95_ms: float | None
+    peer_p99_ms: float | None
+    peer_max_ms: float | None
+    speedup: float | None  # peer_ms / ours_ms
+    speedup_low: float | None  # least and most among the rounds
+    speedup_high: float | None
+    rollout_ms: float
+    rollout_p95_ms: float
+    rollout_p99_ms: float
+    rollout_max_ms: float
+    floor_ms: float  # the matmuls of these shapes by the fastest library at hand, plus the activations
+    floor_matmul_ms: float
+    floor_matmul_by: str
+    floor_activation_ms: float
+    floor_activation_by: str
+    arithmetic_ms: float  # floating-point operations over the rate of a large matmul
+    bytes_ms: float  # what is read and written once, over the rate of a large copy
+    rollout_over_floor: float
+    rollout_over_floor_low: float
+    rollout_over_floor_high: float
+    parts: dict[str, float]  # of the whole plan, each alone
+    variants: dict[str, float]  # other ways to the same rollout and plan, which the planner does not go
 
 
 @torch.inference_mode()
-def bench_planning(run: RunConfig, rounds: int, calls: int) -> list[Row]:
-    """Random weights of the run's own shape: time does not depend on what they know."""
-    torch.set_num_threads(run.planner.threads)
-    spec, config = load_robot(run.planner.robot), run.planner
-    model = new_ensemble(run.learner.ensemble, FeatureLayout(spec), config.seed)
-    took = interleaved(_parts(spec, config, model), rounds, calls)
-    shape = Row("plan", "", config.mppi.samples, config.mppi.horizon, model.members)
-    rows = [timed(dataclasses.replace(shape, part=name), ms) for name, ms in took.items()]
-    return [compared(row, took[CHOSEN], TORCH, took[TORCH]) if row.part == CHOSEN else row for row in rows]
-
-
-def _parts(spec: RobotSpec, config: PlannerConfig, model: Ensemble) -> dict[str, Callable[[], object]]:
-    layout, action_map = FeatureLayout(spec), make_action_map(config.action_map, spec)
-    task = make_task(config.task, layout)
-    horizon, size = config.mppi.horizon, action_map.size
-    state = LoopbackBackend(spec, config.seed, noise=False).truth()
-    situation = Situation.empty(layout.size, task.command_size, size, horizon)
-    situation.state.copy_(torch.from_numpy(layout.encode(state)))
-    chosen = Listening(planning_model(model, config.precision, config.threads))
-    samples = config.mppi.samples
-    problem: Problem = make_problem(
-        situation, chosen, task, action_map, config.cost, config.treatment, config.pessimism, samples
+def bench_shape(run: RunConfig, shape: Shape, threads: int, rounds: int, calls: int, compiled: bool = False) -> PlanRow:
+    """`compiled`: torch.compile among the variants, which takes half a minute a shape."""
+    torch.set_num_threads(threads)
+    run = of_shape(run, shape, threads)
+    work = prepare(run)
+    network, precision = network_of(work), getattr(work.planning, "precision", "float32")
+    main = contenders.of_importance(work) | floors.contenders(network, precision)
+    took = interleaved(main, rounds, calls, SECONDS)
+    pieces, variants = contenders.pieces(work), contenders.variants(work, run, compiled)
+    other = interleaved(pieces | variants, min(rounds, OTHER_ROUNDS), calls, OTHER_SECONDS)
+    p50 = {name: float(np.median(ms)) for name, ms in (took | other).items()}
+    floor = floors.floor(network, precision, floors.rates(precision, threads), p50)
+    path = getattr(work.planning, "path", None)
+    return PlanRow(
+        comparison="plan",
+        N=shape.samples,
+        H=shape.horizon,
+        M=shape.members,
+        width=shape.width,
+        threads=threads,
+        device="cpu",
+        path=f"rollout.c, {path}" if path else "torch",
+        precision=precision,
+        calls=took[OURS].size,
+        **_times(OURS, took[OURS]),
+        **_times(PEER, took.get(PEER)),
+        **_ratio("speedup", Ratio.of(took[PEER], took[OURS]) if PEER in took else None),
+        **_times(ROLLOUT, took[ROLLOUT]),
+        **_floor(floor),
+        **_ratio("rollout_over_floor", _over_floor(took, floor)),
+        parts={name: p50[name] for name in pieces},
+        variants={f"{name}_ms": p50[name] for name in variants},
     )
-    generator = torch.Generator().manual_seed(config.seed)
 
-    def noise() -> Tensor:
-        return mppi.correlated_noise(problem.candidates, horizon, size, config.mppi.knot_steps, generator)
 
-    decisions = (problem.noise * noise()).clamp(*problem.bounds)
-    problem.score(decisions)
-    asked = chosen.asked
-    others = {f"rollout, C in {p}": NativeEnsemble(model, p, config.threads) for p in PATHS if not why_not(p)}
-    others |= {TORCH: FoldedEnsemble(model), "rollout, torch, unfolded": model}
+def network_of(work: Work) -> Network:
+    """What the floors have to know."""
+    return Network(
+        layers=tuple(tuple(weight.shape[1:]) for weight in work.model.weights),
+        members=work.model.members,
+        rows=work.rows,
+        horizon=work.config.mppi.horizon,
+        actions=len(work.model.action_scale),
+    )
+
+
+def _times(what: str, took: np.ndarray | None) -> dict[str, float | None]:
+    keys = [f"{what}{percentile}_ms" for percentile in ("", "_p95", "_p99", "_max")]
+    if took is None:
+        return dict.fromkeys(keys)
+    times = Times.of(took)
+    return dict(zip(keys, (times.p50, times.p95, times.p99, times.most), strict=True))
+
+
+def _ratio(what: str, ratio: Ratio | None) -> dict[str, float | None]:
+    keys = what, f"{what}_low", f"{what}_high"
+    return dict(zip(keys, (ratio.value, ratio.low, ratio.high), strict=True)) if ratio else dict.fromkeys(keys)
+
+
+def _floor(floor: Floor) -> dict[str, float | str]:
     return {
-        "noise": noise,
-        "action map": lambda: action_map.decode(decisions, situation.phase),
-        CHOSEN: lambda: chosen.rollout(*asked),
-        **{name: lambda other=other: other.rollout(*asked) for name, other in others.items()},
-        "score (action map, rollout, reward, costs)": lambda: problem.score(decisions),
-        "whole plan": lambda: mppi.plan(config.mppi, problem, situation.prior, generator),
-        "control step (filter, prediction, whole plan)": _control_step(spec, config, model, state),
+        "floor_ms": floor.measured,
+        "floor_matmul_ms": floor.matmul,
+        "floor_matmul_by": floor.matmul_by,
+        "floor_activation_ms": floor.activation,
+        "floor_activation_by": floor.activation_by,
+        "arithmetic_ms": floor.arithmetic,
+        "bytes_ms": floor.bytes,
     }
 
 
-def _control_step(spec: RobotSpec, config: PlannerConfig, model: Ensemble, state) -> Callable[[], None]:
-    """One call is one dt later, with the plan followed; a state that never changes is as much work as any other."""
-    agent = Agent(spec, dataclasses.replace(config, mode="mppi", planner="mppi"))
-    agent.set_model(model, 1)
-    command = np.full(agent.task.command_size, 0.3)
-
-    def step() -> None:
-        nonlocal state
-        state = dataclasses.replace(state, stamp_ns=state.stamp_ns + spec.dt_ns)
-        plan = agent.act(state, command)
-        agent.note_applied(state.stamp_ns, plan.targets[0], Action.FOLLOW)
-
-    return step
+def _over_floor(took: dict[str, np.ndarray], floor: Floor) -> Ratio:
+    parts = floors.MATMUL + floor.matmul_by, floors.ACTIVATION + floor.activation_by
+    rounds = sum(np.median(took[part], 1, keepdims=True) for part in parts)
+    ratio = Ratio.of(took[ROLLOUT], rounds)
+    return dataclasses.replace(ratio, value=float(np.median(took[ROLLOUT])) / floor.measured)

@@ -103,17 +103,17 @@ class Agent:
         if self._model is not None:
             self.rehearse(self.samples, times=3)
 
-    @torch.inference_mode()
     def rehearse(self, samples: int, times: int = 12) -> list[float]:
         """How long (ms) plans of so many rollouts take, tried on the present model; nothing but `samples` changes."""
         self.set_samples(samples)
         generator, config = torch.Generator().manual_seed(0), self.config.mppi
         warm, took = self.map.rest.expand(config.horizon, -1), []
-        for _ in range(times):
-            began = time.perf_counter()
-            PLANNERS[self.config.planner](config, self._problem, warm, generator)
-            self._predict(self.layout.scales, [self.spec.stance])
-            took.append((time.perf_counter() - began) * 1e3)
+        with torch.inference_mode():
+            for _ in range(times):
+                began = time.perf_counter()
+                PLANNERS[self.config.planner](config, self._problem, warm, generator)
+                self._predict(self.layout.scales, [self.spec.stance])
+                took.append((time.perf_counter() - began) * 1e3)
         return took
 
     @torch.inference_mode()

@@ -40,23 +40,41 @@ def make_problem(
     each = max(2, samples // members)
     candidates = each * members if treatment == "tsinf" else each
 
-    def score(decisions: Tensor) -> Tensor:
-        targets = action_map.decode(decisions, situation.phase)  # (N, H, A)
-        if treatment == "tsinf":
-            told = targets.unflatten(0, (members, -1))
-        else:
-            told = targets.expand(members, *targets.shape)
-        states = model.rollout(situation.state.expand(members, told.shape[1], -1), told)  # (M, B, H, S)
-        returns = task.reward(states, situation.command).sum(-1)  # (M, B)
-        if treatment == "tsinf":
-            returns = returns.flatten()
-        elif treatment == "expectation" or members == 1:
-            returns = returns.mean(0)
-        else:
-            returns = returns.mean(0) - pessimism * returns.std(0)
+    def rewards(rollout, told: Tensor) -> Tensor:
+        """Of targets (M, B, H, A), (M, B)."""
+        states = rollout(situation.state.expand(members, told.shape[1], -1), told)  # (M, B, H, S)
+        return task.reward(states, situation.command).sum(-1)
+
+    def net(returns: Tensor, decisions: Tensor) -> Tensor:
+        """Without what the decisions (N, H, U) cost themselves."""
         previous = torch.cat([situation.before.expand(len(decisions), 1, -1), decisions[:, :-1]], 1)
         returns = returns - cost.smoothness * (decisions - previous).square().sum((1, 2))
         returns = returns - cost.prior * (decisions - situation.prior).square().sum((1, 2))
         return torch.where(torch.isfinite(returns), returns, -torch.inf)
 
-    return Problem(score, action_map.bounds, action_map.noise, situation.prior, candidates)
+    def through_one(decisions: Tensor) -> Tensor:
+        targets = action_map.decode(decisions, situation.phase)  # (N, H, A)
+        return net(rewards(model.rollout, targets.unflatten(0, (members, -1))).flatten(), decisions)
+
+    def through_all(decisions: Tensor, differentiable: bool = False) -> Tensor:
+        targets = action_map.decode(decisions, situation.phase)
+        rollout = model.differentiable_rollout if differentiable else model.rollout
+        returns = rewards(rollout, targets.expand(members, *targets.shape))
+        spread = pessimism * returns.std(0) if treatment == "pessimism" and members > 1 else 0.0
+        return net(returns.mean(0) - spread, decisions)
+
+    def gradient(decisions: Tensor) -> Tensor:
+        with torch.inference_mode(False), torch.enable_grad():
+            variable = decisions.clone().requires_grad_()
+            value = through_all(variable[None], differentiable=True)
+            return torch.autograd.grad(value.sum(), variable)[0]
+
+    return Problem(
+        score=through_one if treatment == "tsinf" else through_all,
+        bounds=action_map.bounds,
+        noise=action_map.noise,
+        prior=situation.prior,
+        candidates=candidates,
+        value=through_all,
+        gradient=gradient if hasattr(model, "differentiable_rollout") else None,
+    )

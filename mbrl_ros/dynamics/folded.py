@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mbrl_ros.dynamics.adjoint import DifferentiableRollout, TorchAdjoint
 from mbrl_ros.dynamics.ensemble import Ensemble
 
 
@@ -23,7 +24,12 @@ class FoldedEnsemble:
         biases[0] -= (torch.cat([n.state_mean, model.action_offset]) @ weights[0])[:, None]
         weights[-1] *= n.step_std
         biases[-1].mul_(n.step_std).add_(n.step_mean)
-        self._weights, self._biases = weights, biases
+        self.weights, self.biases = weights, biases
+        self._adjoint = TorchAdjoint(weights, biases)
+
+    def differentiable_rollout(self, states: Tensor, actions: Tensor) -> Tensor:
+        """As `rollout`; autograd finds the way back to the targets."""
+        return DifferentiableRollout.apply(states, actions, self.rollout, self._adjoint)
 
     @torch.no_grad()
     def rollout(self, states: Tensor, actions: Tensor) -> Tensor:
@@ -31,14 +37,14 @@ class FoldedEnsemble:
         members, batch, horizon, size = actions.shape
         s = self._state_size
         by_step = actions.transpose(1, 2).reshape(members, horizon * batch, size)
-        first = torch.baddbmm(self._biases[0], by_step, self._weights[0][:, s:]).view(members, horizon, batch, -1)
-        inner = self._weights[0][:, :s]
+        first = torch.baddbmm(self.biases[0], by_step, self.weights[0][:, s:]).view(members, horizon, batch, -1)
+        inner = self.weights[0][:, :s]
         x = states.expand(members, batch, s)
         out = x.new_empty(members, horizon, batch, s)
         for step in range(horizon):
             h = F.silu(torch.baddbmm(first[:, step], x, inner), inplace=True)
-            for weight, bias in zip(self._weights[1:-1], self._biases[1:-1], strict=True):
+            for weight, bias in zip(self.weights[1:-1], self.biases[1:-1], strict=True):
                 h = F.silu(torch.baddbmm(bias, h, weight), inplace=True)
-            x = torch.baddbmm(x + self._biases[-1], h, self._weights[-1])
+            x = torch.baddbmm(x + self.biases[-1], h, self.weights[-1])
             out[:, step] = x
         return out.transpose(1, 2)

@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mbrl_ros.config import ConfigError
+from mbrl_ros.dynamics.adjoint import DifferentiableRollout, NativeAdjoint
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 
 LIBRARY = "_rollout"
-REVISION, LANES, NEURONS = 1, 16, 4  # as in rollout.c
+REVISION, LANES, NEURONS = 3, 16, 4  # as in rollout.c
 WORTH_WAKING = 20  # steps of 16 rows; fewer are done before another thread is awake
 LOG2_E = 1.4426950408889634
 PATHS = {"float32": ("avx512", "avx2", "plain"), "bf16": ("avx512_bf16",)}  # of rollout.c, the fastest first
@@ -56,6 +57,7 @@ class _Question(ctypes.Structure):
         ("action_strides", ctypes.c_int64 * 4),
         ("out", ctypes.c_void_p),
         ("next", ctypes.c_int64),
+        ("done", ctypes.c_int64),
     ]
 
 
@@ -75,7 +77,7 @@ def _library() -> ctypes.CDLL:
     try:
         library = ctypes.CDLL(str(found[0]))
         library.rollout_path.argtypes = [ctypes.c_char_p]
-        library.rollout.argtypes = [ctypes.POINTER(_Model), ctypes.POINTER(_Question)]
+        library.rollout.argtypes = library.rollout_help.argtypes = [ctypes.POINTER(_Model), ctypes.POINTER(_Question)]
         revision = library.rollout_revision()
     except (OSError, AttributeError) as error:
         raise NotCompiled(f"{found[0]} does not load: {error}; `make clean setup` makes it anew") from error
@@ -117,6 +119,12 @@ class NativeEnsemble:
         if self.path not in paths(precision):
             raise ValueError(f"no path {path!r} for {precision} here; there are {', '.join(paths(precision))}")
         self._model = _packed(model, self.path)
+        folded = FoldedEnsemble(model)
+        self._adjoint = NativeAdjoint(folded.weights, folded.biases, _library())
+
+    def differentiable_rollout(self, states: Tensor, actions: Tensor) -> Tensor:
+        """As `rollout`; autograd finds the way back to the targets."""
+        return DifferentiableRollout.apply(states, actions, self.rollout, self._adjoint)
 
     @torch.no_grad()
     def rollout(self, states: Tensor, actions: Tensor) -> Tensor:
@@ -141,13 +149,12 @@ class NativeEnsemble:
         return out[..., :batch].permute(0, 3, 1, 2)
 
     def _answer(self, question: _Question) -> None:
-        """All threads take blocks of rows until none is left; a helper that comes too late is not waited for."""
-        work, arguments = _library().rollout, (ctypes.byref(self._model), ctypes.byref(question))
-        steps = question.members * question.horizon * -(-question.batch // LANES)
-        wanted = self.threads - 1 if steps > WORTH_WAKING else 0
-        others = [_helpers(wanted).submit(work, *arguments) for _ in range(wanted)]
-        codes = [work(*arguments), *(helper.result() for helper in others if not helper.cancel())]
-        if any(codes):
+        """All threads take blocks of rows until none is left; a helper that wakes up too late finds none."""
+        arguments = ctypes.byref(self._model), ctypes.byref(question)
+        if question.members * question.horizon * -(-question.batch // LANES) > WORTH_WAKING:
+            for _ in range(self.threads - 1):
+                _helpers(self.threads - 1).submit(_library().rollout_help, *arguments)
+        if _library().rollout(*arguments):
             raise MemoryError("no memory for a rollout")
 
 
@@ -159,6 +166,14 @@ def planning_model(model: Ensemble, precision: str = "auto", threads: int = 1) -
     if not why_not("float32") and (paths("float32")[0] != "plain" or platform.machine() != "x86_64"):
         return NativeEnsemble(model, "float32", threads)
     return FoldedEnsemble(model)
+
+
+def torch_threads(precision: str, threads: int) -> int:
+    """For torch's own operations in a plan, of `threads` in all.
+
+    rollout.c has threads of its own. Torch's meet at the end of every small operation, and wait there for a busy core.
+    """
+    return threads if why_not("float32" if precision == "auto" else precision) else 1
 
 
 @torch.no_grad()

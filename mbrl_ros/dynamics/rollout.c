@@ -14,6 +14,7 @@
  * the last layer back, so that silu(t) = t / (1 + 2^t) here, one multiplication less.
  */
 
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +23,12 @@
 #include <immintrin.h>
 #endif
 
-#define REVISION 1 /* of the structs below and of the packing; native.py refuses a library of another one */
+#define REVISION 3 /* of the structs below and of the packing; native.py refuses a library of another one */
 #define LANES 16   /* rows side by side; wider than some vectors, then it takes several */
 #define NEURONS 4  /* outputs of a layer that are summed up at once; their weights lie next to each other */
 #define MOST_CHUNKS 3 /* a block is at most 3 x 16 rows: 12 sums hide each other's latency, and fit in registers */
+
+#define BREATHS 10000 /* some 0.2 ms */
 
 #define EXPORT __attribute__((visibility("default")))
 #define INLINE static inline __attribute__((always_inline))
@@ -50,6 +53,7 @@ typedef struct {
     int64_t action_strides[4];   /* in floats */
     float *out;                  /* (M, H, S, rows), rows = batch padded to LANES */
     int64_t next;                /* block that nobody has taken yet; all threads count it up */
+    int64_t done;                /* blocks whose states are written */
 } Question;
 
 typedef struct {
@@ -288,9 +292,20 @@ EXPORT int rollout_path(const char *name) {
     return -1;
 }
 
+static int64_t blocks_of_member(const Model *m, const Question *q) {
+    int64_t chunks = (q->batch + LANES - 1) / LANES;
+    return (chunks + paths[m->path].chunks - 1) / paths[m->path].chunks; /* alike but for one chunk */
+}
+
+static void breathe(void) {
+#if defined(__x86_64__)
+    _mm_pause();
+#endif
+}
+
 /* Takes blocks until none is left. Several threads may call it with one question; each block is done by one of them,
  * in the same way whoever it is. Returns 0, or 1 where there is no memory. */
-EXPORT int rollout(const Model *m, Question *q) {
+EXPORT int rollout_help(const Model *m, Question *q) {
     const Path *path = paths + m->path;
     int64_t widest = 0;
     for (int64_t i = 0; i < m->layers; i++) {
@@ -305,14 +320,29 @@ EXPORT int rollout(const Model *m, Question *q) {
     memset(s.in, 0, (size_t)in * sizeof(float)); /* the padding of inputs, and what rows of padding are told to do */
 
     int64_t chunks = (q->batch + LANES - 1) / LANES;
-    int64_t blocks = (chunks + path->chunks - 1) / path->chunks; /* of a member, alike but for one chunk */
+    int64_t blocks = blocks_of_member(m, q);
     for (;;) {
         int64_t taken = __atomic_fetch_add(&q->next, 1, __ATOMIC_RELAXED);
         if (taken >= q->members * blocks) break;
         int64_t i = blocks - 1 - taken / q->members; /* the larger ones first: threads then end more alike */
         int64_t first = i * chunks / blocks, end = (i + 1) * chunks / blocks;
         path->roll(m, q, (Block){taken % q->members, first * LANES, (end - first) * LANES}, s);
+        __atomic_fetch_add(&q->done, 1, __ATOMIC_RELEASE);
     }
     free(memory);
+    return 0;
+}
+
+/* The whole question: what others have begun is waited for, awake, because it is a fraction of a block's time; after
+ * that many breaths whoever has it may need this very core. Returns as `rollout_help`. */
+EXPORT int rollout(const Model *m, Question *q) {
+    int64_t blocks = q->members * blocks_of_member(m, q), breaths = 0;
+    if (rollout_help(m, q)) return 1;
+    while (__atomic_load_n(&q->done, __ATOMIC_ACQUIRE) < blocks) {
+        if (breaths++ < BREATHS)
+            breathe();
+        else
+            sched_yield();
+    }
     return 0;
 }

@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from mbrl_ros.config import as_mapping
 from mbrl_ros.control.report import write_report
+from mbrl_ros.dynamics.native import torch_threads
 from mbrl_ros.dynamics.physics import PhysicsModel
 from mbrl_ros.learning import judging
 from mbrl_ros.learning.models import load_model
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     judging.check(args, run)
     if args.perfect_state:
         run = run.with_setting("bridge.noise", False)
-    torch.set_num_threads(run.planner.threads)
+    torch.set_num_threads(torch_threads(run.planner.precision, run.planner.threads))
     spec = load_robot(run.planner.robot)
     run, model = _model(run, args.model, spec)
     commands = judging.commands(args)

@@ -16,6 +16,7 @@ from rclpy.node import Node
 from mbrl_ros.backends.driver import SimulatedDriver
 from mbrl_ros.backends.mujoco import MujocoBackend
 from mbrl_ros.backends.urdf import urdf_text
+from mbrl_ros.control import realtime
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.fields import JointOrder, Refused
@@ -76,6 +77,8 @@ class Bridge(Node):
         self.create_timer(METRICS_PERIOD, self._report_metrics, clock=steady)
         self.create_timer(DIAGNOSTICS_PERIOD, self._report_diagnostics, clock=steady)
         self.create_timer(RIVALS_PERIOD, self._look_for_rivals, clock=steady)
+        for missing in realtime.take(config.realtime):
+            self.get_logger().warning(missing)
         self._publish_state()
 
     def _create_publishers(self, clock: bool) -> None:

@@ -6,6 +6,9 @@ float() reads them. Times named _ms are milliseconds over the last ten seconds o
 
 from __future__ import annotations
 
+# planner and guard, of their ladders; also rung_seconds, and of each rung rung_<name>_entered and rung_<name>_seconds
+RUNG = "rung"  # where it stands now
+
 # planner
 MODE = "mode"  # stand, explore, observe, mppi: what it is doing now
 MODES_WITHOUT_COMMANDS = ("explore", "observe")  # cmd_vel changes nothing there

@@ -1,4 +1,7 @@
-"""Which model the planner flies: read in a thread, taken over between two ticks, given up where it makes no plans."""
+"""Which model the planner flies: read in a thread, taken over between two ticks, given up where it makes no plans.
+
+The thread also brings a model into the form that planning runs, so that taking it over is an exchange of references.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from mbrl_ros.control import realtime
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.dynamics.ensemble import Ensemble
+from mbrl_ros.dynamics.native import planning_model
 from mbrl_ros.dynamics.storage import Card, ModelRefused, from_bytes
 
 GIVE_UP_AFTER = 5  # ticks in a row without a plan, by which time the guard holds stance
@@ -24,7 +29,7 @@ class FlownModel:
         self.refused: dict[int, str] = {}  # versions that will never be flown again, and why
         self.swaps = 0
         self._agent, self._tell = agent, tell
-        self._flown = (first[0], first[1].version) if first else NO_MODEL
+        self._flown = (self._ready(first[0]), first[1].version) if first else NO_MODEL
         self._before = NO_MODEL  # what to go back to
         self._failures = 0  # ticks in a row without a plan
         self._loading: deque[Future] = deque()
@@ -39,7 +44,7 @@ class FlownModel:
 
     def offer(self, content: bytes) -> None:
         """A model as it came: read beside the running one."""
-        self._loading.append(self._loader.submit(from_bytes, content, self._agent.layout))
+        self._loading.append(self._loader.submit(self._read, content))
 
     def take(self, wait: bool = False) -> None:
         """Between two ticks: takes over what has been read, in the order in which it came; `wait`: what has come."""
@@ -76,7 +81,16 @@ class FlownModel:
     def close(self) -> None:
         self._loader.shutdown(wait=False, cancel_futures=True)
 
-    def _fly(self, model: Ensemble | None, version: int) -> None:
+    def _read(self, content: bytes) -> tuple[object, Card]:
+        realtime.step_back()
+        model, card = from_bytes(content, self._agent.layout)
+        return self._ready(model), card
+
+    def _ready(self, model: Ensemble):
+        config = self._agent.config
+        return planning_model(model, config.precision, config.threads)
+
+    def _fly(self, model, version: int) -> None:
         self._agent.set_model(model, version)
         self._flown = NO_MODEL if model is None else (model, version)
         self._failures = 0

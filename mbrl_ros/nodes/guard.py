@@ -11,26 +11,22 @@ from collections import Counter
 
 from rclpy.clock import Clock, ClockType
 
+from mbrl_ros.control import realtime
+from mbrl_ros.control.rung_times import RungTimes
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.assembler import subscribe_state
+from mbrl_ros.nodes.garbage import GarbageBetweenTicks
 from mbrl_ros.nodes.messages.fields import JointOrder, Refused
 from mbrl_ros.nodes.messages.motion import applied_message, command_message, mode_message, plan_of
-from mbrl_ros.nodes.messages.status import (
-    ERROR,
-    OK,
-    WARN,
-    diagnostics_message,
-    event_message,
-    event_of,
-    number_message,
-    status_message,
-)
+from mbrl_ros.nodes.messages.status import ERROR, OK, WARN, event_message, event_of
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.run import ManagedNode, run_node
+from mbrl_ros.nodes.self_report import SelfReport
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.safety import gate
 from mbrl_ros.safety.gate import Request
+from mbrl_ros.safety.memory import RUNGS, standing
 from mbrl_ros.settings import GuardConfig
 from mbrl_ros.types import NS, Action, Command, Event, RobotMode, RobotState
 
@@ -38,8 +34,6 @@ WATCH_PERIOD = 0.01  # s
 LISTEN_NS = NS  # from the first state on, for latched events: was the robot left damped?
 BRIEF_DAMPING_NS = 100_000_000  # up to which a robot that damped itself has hardly moved its joints
 SILENCE_NS = 25_000_000  # without a command for this long, the guard repeats one: drivers damp after 50 ms
-DIAGNOSTICS_PERIOD = 0.5  # s
-METRICS_PERIOD = 0.1  # s
 
 # What the bridge and drivers announce, and what it means to the gate.
 ANNOUNCED = {
@@ -74,18 +68,15 @@ class Guard(ManagedNode):
         self._modes = topics.publisher(self, topics.ROBOT_MODE)
         self._applied = topics.publisher(self, topics.APPLIED)
         self._events = topics.publisher(self, topics.EVENTS)
-        self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
-        self._metrics = {name: topics.publisher(self, topics.metric(name)) for name in METRICS}
         self._assembler = subscribe_state(self, self._spec, self._on_sample, report=self.get_logger().error)
         topics.subscription(self, topics.PLAN, self._on_plan)
         topics.subscription(self, topics.EVENTS, self._on_event)
         for entry, wanted in SERVICES:
             topics.service(self, entry, lambda wanted=wanted: self._on_request(wanted))
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
         if not self._lockstep:
-            self.create_timer(WATCH_PERIOD, self._watch, clock=steady)
-        self.create_timer(METRICS_PERIOD, self._report_metrics, clock=steady)
-        self.create_timer(DIAGNOSTICS_PERIOD, self._report_diagnostics, clock=steady)
+            self.create_timer(WATCH_PERIOD, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._report = SelfReport(self, METRICS, self._numbers, self._health)
+        self._garbage = GarbageBetweenTicks()
 
     def activate(self) -> None:
         config = self._settings.current
@@ -99,9 +90,14 @@ class Guard(ManagedNode):
         self._quiet_until_ns = 0  # steady time
         self._sent_ns = 0  # steady time
         self._sent_stamp_ns: int | None = None
+        self._rungs = RungTimes(RUNGS)
+        for missing in realtime.take(config.realtime):
+            self.get_logger().warning(missing)
+        self._garbage.begin(time.monotonic_ns())
 
     def deactivate(self) -> None:
         """The last word: nobody holds the robot from here on."""
+        self._garbage.end()
         if self._memory.last is not None and self._memory.last.command is not None:
             self._set_mode(self._memory.rules.end_mode)
 
@@ -122,6 +118,7 @@ class Guard(ManagedNode):
             self._answer()
         elif self._sent_stamp_ns is None or not 0 <= state.stamp_ns - self._sent_stamp_ns < self._shortest_ns:
             self._send(now)
+        self._garbage.after_tick(now)
 
     def _on_plan(self, message) -> None:
         if not self.active:
@@ -204,6 +201,7 @@ class Guard(ManagedNode):
         self._commands.publish(command_message(command.target, self._spec))
         self._applied.publish(applied_message(command, self._spec))
         self._sent_ns, self._sent_stamp_ns = now, command.stamp_ns
+        self._rungs.stand(standing(self._memory), now)
         self._actions[command.action] += 1
         self._clipped += decision.clipped
 
@@ -229,27 +227,18 @@ class Guard(ManagedNode):
 
     # What it says about itself
 
-    def _report_metrics(self) -> None:
-        if not self.active:
-            return
-        for name, value in self._numbers().items():
-            if value is not None and self._metrics[name].get_subscription_count():
-                self._metrics[name].publish(number_message(value))
-
-    def _report_diagnostics(self) -> None:
-        if not self.active:
-            return
+    def _health(self) -> tuple[bytes, str, dict]:
         last = self._memory.last
         command = last.command if last else None
         values = {keys.ACTION: command.action if command else "waiting", **self._numbers()}
+        values |= self._rungs.diagnostics(self._now())
         values |= {**self._memory.counts, **self._assembler.refused, "refused_plan_messages": self._refused_plans}
         level, text = _summary(command, self._memory.rung.why if self._memory.rung else "")
         back_in_all = self._memory.counts.get("state_time_back", 0)
         back, self._seen_back = back_in_all - self._seen_back, back_in_all
         if back > 1:  # one is a robot that started again
             level, text = ERROR, "robot time goes back and forth: do two robots publish in one graph?"
-        status = status_message(self.get_fully_qualified_name(), text, values, level)
-        self._diagnostics.publish(diagnostics_message(self.get_clock().now().nanoseconds, [status]))
+        return level, text, values
 
     def _numbers(self) -> dict[str, float | None]:
         now, sent = self._now(), self._actions.total()

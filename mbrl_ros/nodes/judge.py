@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from array import array
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -41,7 +43,7 @@ class Receipts:
     """From the receipt of a state to the receipt of the plan made of it."""
 
     states: dict[int, int] = field(default_factory=dict)  # robot time of a sample: when it was received
-    delays_ms: list[float] = field(default_factory=list)
+    delays_ms: array = field(default_factory=lambda: array("f"))  # four bytes each: an hour is 720 kB
 
     def state(self, stamp_ns: int, received_ns: int) -> None:
         self.states[stamp_ns] = received_ns
@@ -73,6 +75,7 @@ class Judge(Node):
         self._sent: dict[int, int] = {}  # planner start: transitions sent
         self._sent_by_then = 0  # when the learner last said how many it has received
         self._said: dict[str, dict[str, str]] = {}  # node: its diagnostics
+        self._rungs: list[dict] = []  # each change of a rung of a ladder that a node told of
         self._refused: Counter[str] = Counter()  # messages that could not be read, by reason
         self._plan_order = JointOrder(spec.actuated_names)
         self._applied_order = JointOrder(spec.actuated_names)
@@ -142,9 +145,20 @@ class Judge(Node):
     def _diagnostics(self, message, received_ns: int) -> None:
         for status in message.status:
             name = status.name.rpartition("/")[2]
-            self._said[name] = values_of(status)
+            said, before = values_of(status), self._said.get(name, {})
+            self._said[name] = said
+            if said.get(keys.RUNG) != before.get(keys.RUNG):
+                self._note_rung(name, said)
             if name == "learner":
                 self._sent_by_then = sum(self._sent.values())
+
+    def _note_rung(self, name: str, said: dict[str, str]) -> None:
+        since = self._punctuality.driven_since
+        if since is not None and len(self._rungs) < MOST_LISTED:
+            samples = _number(said.get(keys.SAMPLES))
+            self._rungs.append(
+                {"at_s": (self._now_ns - since) / NS, "node": name, "rung": said[keys.RUNG], "samples": samples}
+            )
 
     def _commanded(self, message, received_ns: int) -> None:
         self._command = tuple(velocity_command_of(message).tolist())
@@ -231,6 +245,7 @@ class Judge(Node):
                 "misses_around_a_swap": sum(any(abs(m - s) <= around for s in swaps) for m in judged.missed),
             },
             "receipt_ms": _percentiles(self._receipts.delays_ms),
+            "rungs": self._rungs,
             "transitions": {
                 "sent_in_all": sum(self._sent.values()),
                 "sent": self._sent_by_then,  # of which the learner could say that it has received them
@@ -259,7 +274,7 @@ class Judge(Node):
         }
 
 
-def _percentiles(values: list[float]) -> dict:
+def _percentiles(values: Sequence[float]) -> dict:
     if not values:
         return {"p50": None, "p95": None, "p99": None, "max": None}
     p50, p95, p99 = np.percentile(values, (50, 95, 99))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections import deque
 
 import numpy as np
 import torch
-from rclpy.clock import Clock, ClockType
 
 from mbrl_ros.config import ConfigError
+from mbrl_ros.control import realtime
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.experience import Experience
 from mbrl_ros.control.pace import Pace
@@ -18,37 +16,31 @@ from mbrl_ros.control.running_time import RunningTime
 from mbrl_ros.control.velocity_command import VelocityCommand
 from mbrl_ros.data.pairing import BREAKS
 from mbrl_ros.data.steps import StepClock
+from mbrl_ros.dynamics.native import torch_threads
 from mbrl_ros.learning.models import load_model
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.assembler import subscribe_state
 from mbrl_ros.nodes.flown_model import FlownModel
+from mbrl_ros.nodes.garbage import GarbageBetweenTicks
 from mbrl_ros.nodes.lockstep import LearnerInStep, Turns
 from mbrl_ros.nodes.messages.fields import Refused
 from mbrl_ros.nodes.messages.learning import bytes_of, transition_message
 from mbrl_ros.nodes.messages.motion import applied_of, plan_message, target_of, velocity_command_of
-from mbrl_ros.nodes.messages.status import (
-    ERROR,
-    OK,
-    WARN,
-    diagnostics_message,
-    event_of,
-    number_message,
-    status_message,
-)
+from mbrl_ros.nodes.messages.status import ERROR, OK, WARN, event_of, status_message
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.plan_markers import markers
+from mbrl_ros.nodes.plan_record import PlanRecord
 from mbrl_ros.nodes.run import ManagedNode, run_node
+from mbrl_ros.nodes.self_report import SelfReport
 from mbrl_ros.nodes.state_watch import StateWatch
-from mbrl_ros.planners.problem import NoPlan, PlanResult
+from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.types import Action, Event, Plan, RobotState, Transition
 
 IDLE = 1.0  # s
-DIAGNOSTICS_PERIOD = 0.5  # s
-METRICS_PERIOD = 0.1  # s
-PLAN_TIMES = 500  # plans behind the percentiles
+MARKERS_PERIOD = 0.1  # s
 METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
 
 
@@ -59,7 +51,7 @@ class Planner(ManagedNode):
 
     def configure(self) -> None:
         config = self._settings.current
-        torch.set_num_threads(config.threads)
+        torch.set_num_threads(torch_threads(config.precision, config.threads))
         self._spec = load_robot(config.robot)
         self._agent = Agent(self._spec, config)
         first = load_model(config.model, "", self._agent.layout) if config.mode != "observe" else None
@@ -68,9 +60,7 @@ class Planner(ManagedNode):
         self._plans = topics.publisher(self, topics.PLAN)
         self._transitions = topics.publisher(self, topics.TRANSITION)
         self._model_status = topics.publisher(self, topics.MODEL_STATUS)
-        self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
         self._markers = topics.publisher(self, topics.PLAN_MARKERS)
-        self._metrics = {name: topics.publisher(self, topics.metric(name)) for name in METRICS}
         self._assembler = subscribe_state(self, self._spec, self._on_sample)
         topics.subscription(self, topics.EVENTS, self._on_event)
         topics.subscription(self, topics.MODEL, self._on_model)
@@ -80,9 +70,9 @@ class Planner(ManagedNode):
             topics.subscription(self, topics.APPLIED, self._on_applied)
         cmd_vel = topics.CMD_VEL_STAMPED if config.stamped_command else topics.CMD_VEL
         topics.subscription(self, cmd_vel, self._on_command)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(METRICS_PERIOD, self._report_metrics, clock=steady)
-        self.create_timer(DIAGNOSTICS_PERIOD, self._report_diagnostics, clock=steady)
+        self._report = SelfReport(self, METRICS, self._numbers, self._health)
+        self._report.every(MARKERS_PERIOD, self._show_plan)
+        self._garbage = GarbageBetweenTicks()
 
     def activate(self) -> None:
         self._agent.warm_up()
@@ -98,15 +88,14 @@ class Planner(ManagedNode):
         self._newest: tuple[int, int] | None = None  # robot time of the newest sample, and steady time of its receipt
         self._due: tuple[RobotState, int] | None = None  # a step to plan from, and when it came (steady time)
         self._offered: tuple[RobotState, int] | None = None  # the same, a round of callbacks ago
-        self._late = self._no_plans = self._non_finite = 0
-        self._effective = 0.0
-        self._plan_ms: deque[float] = deque(maxlen=PLAN_TIMES)
+        self._ticks = PlanRecord(self._spec.dt)
         self._tell_model("")
-        # What is there now stays: later collections need not look at it.
-        gc.collect()
-        gc.freeze()
+        for missing in realtime.take(self._settings.current.realtime):
+            self.get_logger().warning(missing)
+        self._garbage.begin(time.monotonic_ns())
 
     def deactivate(self) -> None:
+        self._garbage.end()
         self._due = self._offered = None
         if self._turns:
             self._turns.waiting = None
@@ -261,25 +250,24 @@ class Planner(ManagedNode):
         wanted = self._wanted()
         plan = self._agent.act(state, wanted)
         if isinstance(plan, NoPlan):
-            self._no_plans += 1
+            self._ticks.failed(time.monotonic_ns())
             self.get_logger().error(f"no plan: {plan.reason}", throttle_duration_sec=1.0)
             self._models.failed(plan.reason)
         else:
             self._plans.publish(plan_message(plan, self._spec))
-            self._note_plan(plan, wanted, (time.monotonic_ns() - received_ns) / 1e6)
+            self._note_plan(plan, wanted, received_ns, time.monotonic_ns())
         if self._learner_asked is None:
             self._models.take(wait=config.lockstep)
+        self._garbage.after_tick(time.monotonic_ns())
 
-    def _note_plan(self, plan: Plan, wanted: np.ndarray, took_ms: float) -> None:
+    def _note_plan(self, plan: Plan, wanted: np.ndarray, received_ns: int, now_ns: int) -> None:
         self._models.planned()
         self._experience.note(plan.stamp_ns, wanted, plan.exploring)
-        self._plan_ms.append(took_ms)
-        if self._pace and self._agent.mode == "mppi" and self._pace.took(took_ms):
+        took_ms, planned = (now_ns - received_ns) / 1e6, self._agent.mode == "mppi"
+        whole = not planned or self._agent.samples >= self._settings.current.mppi.samples
+        self._ticks.planned(took_ms, self._agent.last_result if planned else None, whole, now_ns)
+        if self._pace and planned and self._pace.took(took_ms):
             self._agent.set_samples(self._pace.samples)
-        self._late += took_ms > self._spec.dt * 1e3
-        result = self._agent.last_result if self._agent.mode == "mppi" else None
-        self._effective = result.effective if isinstance(result, PlanResult) else 0.0
-        self._non_finite += result.non_finite if isinstance(result, PlanResult) else 0
 
     def _wanted(self) -> np.ndarray:
         if self._agent.task.command_size == 0:
@@ -313,45 +301,32 @@ class Planner(ManagedNode):
         level, text = (ERROR, trouble) if trouble else (OK, f"flying model {version}")
         self._model_status.publish(status_message(self.get_fully_qualified_name(), text, values, level))
 
-    def _report_metrics(self) -> None:
-        if not self.active:
-            return
-        for name, value in self._numbers().items():
-            if self._metrics[name].get_subscription_count():
-                self._metrics[name].publish(number_message(value))
-        if self._markers.get_subscription_count():
+    def _show_plan(self) -> None:
+        if self._markers.get_subscription_count() and self._state is not None and self._state.base is not None:
             trace = self._agent.trace()
-            if trace is not None and self._state is not None and self._state.base is not None:
+            if trace is not None:
                 self._markers.publish(markers(trace.numpy(), self._agent.layout, self._spec.dt, self._state.stamp_ns))
 
     def _numbers(self) -> dict[str, float]:
         base = self._state.base if self._state else None
         wanted = self._wanted()
         return {
-            keys.PLAN_MS: self._plan_ms[-1] if self._plan_ms else 0.0,
+            keys.PLAN_MS: self._ticks.newest_ms,
             keys.SAMPLES: float(self._agent.samples),
             keys.MODEL_VERSION: float(self._agent.model_version),
             keys.COMMANDED_VX: float(wanted[0]) if len(wanted) else 0.0,
             keys.MEASURED_VX: float(base.linear_velocity_body[0]) if base else 0.0,
         }
 
-    def _report_diagnostics(self) -> None:
-        if not self.active:
-            return
-        times = np.array(self._plan_ms) if self._plan_ms else np.zeros(1)
+    def _health(self) -> tuple[bytes, str, dict]:
         values = {
             keys.MODE: self._agent.mode,
-            keys.PLAN_MS_P50: float(np.percentile(times, 50)),
-            keys.PLAN_MS_P99: float(np.percentile(times, 99)),
-            keys.LATE_STEPS: self._late,
             keys.MODEL_VERSION: self._agent.model_version,
             keys.TRANSITIONS: self._experience.sent,
             keys.SWAPS: self._models.swaps,
-            "no_plans": self._no_plans,
             keys.SAMPLES: self._agent.samples,
+            **self._ticks.diagnostics(time.monotonic_ns()),
             "latency_ms": self._agent.latency_steps * self._spec.dt * 1e3,
-            "effective_samples": self._effective,
-            "non_finite_samples": self._non_finite,
             "state_gaps": self._watch.gaps,
             "pairs_dropped": self._experience.dropped,
             "cmd_vel_refused": self._command.refused,
@@ -365,8 +340,7 @@ class Planner(ManagedNode):
             }
         trouble = self._watch.report()
         level, text = (WARN, trouble) if trouble else (OK, self._agent.mode)
-        status = status_message(self.get_fully_qualified_name(), text, values, level)
-        self._diagnostics.publish(diagnostics_message(self.get_clock().now().nanoseconds, [status]))
+        return level, text, values
 
 
 def _check_mode(now: PlannerConfig, new: PlannerConfig) -> None:

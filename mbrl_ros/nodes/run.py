@@ -9,6 +9,9 @@ latest it wants to be called again (0: at once). So long work is done in slices,
 SIGINT and SIGTERM end the spinning between two callbacks, so that a node can still say its last word in `farewell()`;
 a second one, or a callback that does not return for CALLBACK_PATIENCE seconds, ends the process at once. Exit status:
 0 after a signal, 1 after an uncaught exception or a failed lifecycle transition, both with the reason on stderr.
+
+A line of the log is lost rather than waited for where nobody reads the pipe that it goes into: a terminal stopped with
+Ctrl-S must not stop a robot.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import stat
 import sys
 import threading
 import traceback
@@ -123,8 +127,10 @@ def run_node(build: Callable[[], Node], arguments: list[str] | None = None) -> i
     try:
         node = build()
         executor.add_node(node)
-        if isinstance(node, ManagedNode) and node.autostart and not _started(node):
-            return 1
+        if isinstance(node, ManagedNode):
+            _never_wait_for_readers(sys.stderr.fileno())
+            if node.autostart and not _started(node):
+                return 1
         work = getattr(node, "work", lambda: IDLE)
         patience = 0.0
         while not stop.is_set():
@@ -151,6 +157,12 @@ def _started(node: ManagedNode) -> bool:
         node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         and node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     )
+
+
+def _never_wait_for_readers(log: int) -> None:
+    """A terminal is left as it is: it belongs to others too."""
+    if stat.S_ISFIFO(os.fstat(log).st_mode):
+        os.set_blocking(log, False)
 
 
 def _signal_numbers() -> socket.socket:

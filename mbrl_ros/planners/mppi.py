@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch import Generator, Tensor
 
+from mbrl_ros.planners.knots import knot_weights
+from mbrl_ros.planners.polish import polished
 from mbrl_ros.planners.problem import NoPlan, PlanResult, Problem
 from mbrl_ros.settings import MppiConfig
 
@@ -36,6 +36,8 @@ def plan(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generato
         mean = torch.tensordot(weights, candidates, 1)
         if not torch.isfinite(mean).all():
             return NoPlan("the plan is not finite")
+    if config.polish:
+        mean = polished(config, problem, torch.stack([mean, warm]))
     return PlanResult(
         actions=mean,
         best=float(best),
@@ -50,14 +52,6 @@ def correlated_noise(count: int, horizon: int, size: int, knot_steps: int, gener
     between = knot_weights(horizon, knot_steps)
     knots = torch.randn(count, between.shape[1], size, generator=generator)
     return torch.matmul(between, knots)
-
-
-@lru_cache(maxsize=32)
-def knot_weights(horizon: int, knot_steps: int) -> Tensor:
-    """(H, knots) how much of each knot every step has."""
-    position = torch.arange(horizon) / knot_steps
-    knots = int(position[-1].ceil()) + 1
-    return (1 - (position[:, None] - torch.arange(knots)).abs()).clamp(min=0)
 
 
 def shifted(actions: Tensor, steps: int, prior: Tensor, tail: float) -> Tensor:

@@ -17,6 +17,8 @@ class Problem:
     noise: Tensor  # (U,) one sigma of a planner's search
     prior: Tensor  # (H, U) where to look first; a buffer, overwritten before a tick
     candidates: int  # how many decisions one score takes
+    value: Callable[[Tensor], Tensor] | None = None  # as `score`, of any number of decisions, each through every member
+    gradient: Callable[[Tensor], Tensor] | None = None  # decisions (H, U) -> (H, U) of their value; None: has none
 
 
 @dataclass(frozen=True)

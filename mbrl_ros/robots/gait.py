@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from mbrl_ros.robots import gait_native
 from mbrl_ros.robots.fit import check_gait
 from mbrl_ros.robots.spec import GRAVITY, Leg, Legs, RobotSpec
 
@@ -50,6 +51,36 @@ class GaitMap:
         order = {name: i for i, name in enumerate(spec.actuated_names)}
         self._order = torch.tensor([order[name] for leg in legs.each for name in leg.joints]).argsort()
         self._low, self._high = torch.tensor(spec.target_limits, dtype=torch.float32)[:, :, None, None]
+        self._native = self._compiled() if gait_native.library() and count <= gait_native.MOST_LEGS else None
+
+    def _compiled(self) -> gait_native.NativeGait:
+        place = self._order.argsort().view(-1, 3).tolist()  # of each leg's joints among the targets
+        low, high = self._low.flatten(), self._high.flatten()
+        legs = [
+            {
+                "offset": self._offset[i].item(),
+                "foot": self._foot[:, i, 0, 0].tolist(),
+                "arm": self._arm[:, i, 0, 0].tolist(),
+                "side": self._side[i].item(),
+                "compliance": self._compliance[i, :, 0, 0].tolist(),
+                "low": low[joints].tolist(),
+                "high": high[joints].tolist(),
+                "joint": joints,
+            }
+            for i, joints in enumerate(place)
+        ]
+        return gait_native.NativeGait(
+            self._unit,
+            legs,
+            targets=len(self._order),
+            duty=self._gait.duty,
+            lead=self._lead,
+            hold=self._hold,
+            thigh=self._legs.thigh,
+            calf=self._legs.calf,
+            weight=self._weight,
+            contact_lift=CONTACT_LIFT,
+        )
 
     def prior(self, command: Tensor) -> Tensor:
         """The command as stride, feet lifted only where there is somewhere to go."""
@@ -59,6 +90,11 @@ class GaitMap:
         return torch.cat([stride, lift[None], torch.zeros(self.size - 4)])
 
     def decode(self, decisions: Tensor, phase: Tensor) -> Tensor:
+        if self._native is not None and decisions.device.type == "cpu" and decisions.dtype == torch.float32:
+            return self._native.decode(decisions, phase)
+        return self.decode_by_torch(decisions, phase)
+
+    def decode_by_torch(self, decisions: Tensor, phase: Tensor) -> Tensor:
         """Works on (L, N, H): legs first, so that every operation runs over contiguous memory."""
         stride, lift, residual = self._parts(decisions)
         x, y, z, carried = self._feet(stride, lift, residual, phase)

@@ -12,13 +12,18 @@ from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.safety import envelope as limits
 from mbrl_ros.safety import ladder as rungs
 from mbrl_ros.safety import plans as book
-from mbrl_ros.safety.ladder import Rung
+from mbrl_ros.safety.ladder import Rung, Stage
 from mbrl_ros.settings import GuardConfig
 from mbrl_ros.types import NS, Command, Event, Plan, RobotMode, RobotState
 
 # A driver damps by itself 50 ms after the last command. Once it has done so for 100 ms, the joints are no longer where
 # they were told to be.
 UNCOMMANDED_NS = 150_000_000
+
+# What the guard says of itself: the stages of its ladder, and one more where the newest plan is late and its
+# predecessor's later points are followed.
+COAST = "coast"
+RUNGS = (Stage.FOLLOW.value, COAST, *(stage.value for stage in Stage if stage is not Stage.FOLLOW))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +119,24 @@ def plan_age(memory: GateMemory, steady_ns: int) -> int | None:
 
 def newest_plan(memory: GateMemory) -> Plan | None:
     return memory.plans.plans[0] if memory.plans.plans else None
+
+
+def standing(memory: GateMemory) -> str:
+    """Which of RUNGS the last command came from."""
+    stage = memory.rung.stage
+    return COAST if stage is Stage.FOLLOW and _coasting(memory) else stage.value
+
+
+def _coasting(memory: GateMemory) -> bool:
+    """A plan is made every step and holds a delay later; a point after its first means that the next is not there.
+
+    With no delay the first point holds from the arrival of the plan on, so the second covers the time until then.
+    """
+    followed = next((p for p in memory.plans.plans if p.sequence == memory.last.command.plan_sequence), None)
+    if followed is None:
+        return False
+    dt_ns = memory.rules.dt_ns
+    return memory.lookup_ns - followed.stamp_ns >= max(followed.offsets_ns[0], dt_ns) + dt_ns
 
 
 def newest_plan_holds(memory: GateMemory, steady_ns: int) -> bool:

@@ -20,6 +20,7 @@ from mbrl_ros.robots.fit import check_driven
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.settings import ACTION_MAP_NAMES, MODES, SECTIONS, RunConfig, load_run
 from mbrl_ros.stack import Options, Process, beside, configured, processes, written_down
+from mbrl_ros.up.discovery import GRAPH, environment
 from mbrl_ros.up.shared_memory import remove_abandoned
 from mbrl_ros.up.status import Display, Lines, LiveTable
 from mbrl_ros.up.supervisor import Death, Supervisor
@@ -35,7 +36,6 @@ CONSEQUENCES = {
     "learner": "Nothing is learned now.",
     "planner": "The guard has the robot stand, then sit, then damp.",
 }
-GRAPH = ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_STATIC_PEERS", "RMW_IMPLEMENTATION")  # who finds whom
 START_PATIENCE = 60.0  # s until the robot has to be driven, when a duration is asked for
 
 
@@ -115,7 +115,7 @@ class Session:
         self._bare_loop: dict | None = None
         self._usage = Usage()
         self._supervisor = Supervisor(
-            _environment(), display.line, self._died, {"judge": self._judged, "bare_loop": self._bare_loop_ended}
+            environment(), display.line, self._died, {"judge": self._judged, "bare_loop": self._bare_loop_ended}
         )
         self._lost = False  # whether a process of the robot is dead for good
         self._stop_signal: int | None = None
@@ -224,12 +224,7 @@ class Session:
 
 def _by_hand(process: Process) -> str:
     """What a person types to start it, in any shell."""
-    ours = _environment()
+    ours = environment()
     needed = {name: ours[name] for name in GRAPH if name in ours} | dict(process.environment)
     nice = ["nice", "-n", str(process.nice)] if process.nice else []
     return shlex.join([*nice, "env", *(f"{name}={value}" for name, value in needed.items()), *process.command])
-
-
-def _environment() -> dict[str, str]:
-    """The user's own, with ROS_DOMAIN_ID and the middleware's settings; on this host alone unless they say more."""
-    return {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **os.environ}

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mbrl_ros.up.discovery import environment
+
 CORES_WANTED = 2  # one for control, one for the learner
 CORES_USED = 1.4  # by all processes of a run that walks and learns: docs/benchmarks.md
 DISK_WANTED_GB = 1.0
@@ -87,13 +89,11 @@ def ros() -> Finding:
 
 def dds() -> Finding:
     """Two processes find each other and a message goes there and back."""
-    environment = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **os.environ}
+    graph = environment()
     command = [sys.executable, "-m", "mbrl_ros.nodes.probe"]
-    with subprocess.Popen([*command, "echo"], env=environment, stderr=subprocess.PIPE, text=True) as echo:
+    with subprocess.Popen([*command, "echo"], env=graph, stderr=subprocess.PIPE, text=True) as echo:
         try:
-            asked = subprocess.run(
-                [*command, "ask"], env=environment, capture_output=True, text=True, timeout=PROBE_PATIENCE
-            )
+            asked = subprocess.run([*command, "ask"], env=graph, capture_output=True, text=True, timeout=PROBE_PATIENCE)
             answer, failed = asked.stdout.strip() or asked.stderr.strip(), asked.returncode != 0
         except subprocess.TimeoutExpired:
             answer, failed = f"no answer within {PROBE_PATIENCE:g} s", True
@@ -148,6 +148,19 @@ def cores() -> Finding:
     return Finding("ok", what)
 
 
+def realtime() -> Finding:
+    """Whether `planner.realtime` and `guard.realtime` would be granted."""
+    tried = subprocess.run([sys.executable, "-m", "mbrl_ros.control.realtime"], capture_output=True, text=True)
+    refused = tried.stdout.splitlines()
+    if tried.returncode and not refused:
+        return Finding("warn", "real-time: cannot be tried", tried.stderr.strip().splitlines()[-1])
+    if refused:
+        what = ", ".join(line.removeprefix("realtime.").partition(";")[0] for line in refused)
+        mends = " -- and ".join(line.partition("; ")[2] for line in refused)
+        return Finding("warn", f"real-time: {what}. Only runs that ask for it need it", mends)
+    return Finding("ok", "real-time: priority, cores and locked memory are granted where a run asks for them")
+
+
 def disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     what = f"{free:.1f} GB free in {Path.cwd()}, where runs/ is written"
@@ -156,4 +169,4 @@ def disk() -> Finding:
     return Finding("ok", what)
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (python, packages, ros, dds, gpu, rendering, cores, disk)
+CHECKS: tuple[Callable[[], Finding], ...] = (python, packages, ros, dds, gpu, rendering, cores, realtime, disk)

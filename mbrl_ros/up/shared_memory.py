@@ -1,8 +1,8 @@
 """Fast DDS keeps shared-memory segments in /dev/shm; a process ended by SIGKILL leaves its own, half a megabyte each.
 
-The alternative, UDP alone, needs an XML profile that every other node on the host would be told of too: with
-ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST the middleware sets up both transports by itself and does not look at
-FASTDDS_BUILTIN_TRANSPORTS. So shared memory stays, and is swept.
+Our own processes use none by default (up/discovery.py), but do where their user says who finds whom: in the discovery
+range LOCALHOST, for one, the middleware sets up both transports and looks at no profile. So what is left behind is
+swept.
 
 Beside each segment lies a lock file that its owner holds with flock. The kernel frees that lock however the owner ends,
 so a lock that can be had means a segment that nobody owns, in whichever container its owner lived. A port (the queue of

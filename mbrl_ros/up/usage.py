@@ -18,6 +18,7 @@ class _Account:
     used: float = 0.0  # s, by the present one
     since: float = 0.0  # s, the present one's when the count began
     rss_mb: float = 0.0
+    first_rss_mb: float = 0.0  # when the count began
     most_rss_mb: float = 0.0
     at_last_look: float = 0.0  # s, total at the last look
     share_now: float = 0.0  # of one core, between the last two looks
@@ -33,7 +34,8 @@ class Usage:
     def restart(self) -> None:
         """Counts from now on, for instance from the moment at which the robot is driven."""
         for account in self._accounts.values():
-            account.before, account.since, account.most_rss_mb = 0.0, account.used, account.rss_mb
+            account.before, account.since = 0.0, account.used
+            account.first_rss_mb = account.most_rss_mb = account.rss_mb
             account.at_last_look = 0.0
         self._began = self._looked = time.monotonic()
 
@@ -51,6 +53,7 @@ class Usage:
             if measured is None:
                 continue
             account.used, account.rss_mb = measured
+            account.first_rss_mb = account.first_rss_mb or account.rss_mb
             account.most_rss_mb = max(account.most_rss_mb, account.rss_mb)
             total = account.before + account.used - account.since
             account.share_now, account.at_last_look = (total - account.at_last_look) / elapsed, total
@@ -60,12 +63,14 @@ class Usage:
         return {name: account.share_now for name, account in self._accounts.items()}
 
     def report(self) -> dict[str, dict[str, float]]:
-        """Share of one core since the count began, and the most memory."""
+        """Share of one core since the count began; memory then, at most, and now."""
         seconds = max(self._looked - self._began, 1e-3)
         return {
             name: {
                 "cpu_share": round((account.before + account.used - account.since) / seconds, 4),
                 "rss_mb": round(account.most_rss_mb, 1),
+                "rss_first_mb": round(account.first_rss_mb, 1),
+                "rss_last_mb": round(account.rss_mb, 1),
             }
             for name, account in self._accounts.items()
         }

@@ -40,6 +40,9 @@ class Subject(run.ManagedNode):
             self.create_timer(0.01, lambda: 1 / 0)
         if "hang" in sys.argv:
             self.create_timer(0.01, self.hang)
+        if "chatty" in sys.argv:
+            for _ in range(5000):
+                self.get_logger().info("words " * 20)
         print("activated", flush=True)
 
     def hang(self):

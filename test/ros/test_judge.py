@@ -116,6 +116,10 @@ def test_judge_finds_every_fault_of_a_run(shown):
     show.steps(50, (0.35, 0.0, 0.1), (0.3, 0.0, 0.0), model=2)
     learned = {keys.RECEIVED: 203, keys.MISSING: 0, keys.PROPOSED: 3, keys.PROMOTED: 2, keys.REFUSED: 1}
     show.diagnostics.publish(diagnostics_message(0, [status_message("learner", "", learned)]))
+    for rung in ("full", "fewer", "fewer", "full"):
+        status = status_message("/planner", "", {keys.MODE: "mppi", keys.RUNG: rung, keys.SAMPLES: 150})
+        show.diagnostics.publish(diagnostics_message(0, [status]))
+        time.sleep(0.05)
     fall = Event("fall", START_NS + show.k * DT, "tilted")
     show.events.publish(event_message(fall))
     show.events.publish(event_message(replace(fall, stamp_ns=fall.stamp_ns + DT)))  # of the guard too
@@ -131,6 +135,8 @@ def test_judge_finds_every_fault_of_a_run(shown):
     assert control["plans_per_robot_second"] == pytest.approx(50.0, rel=0.01)
     assert written["transitions"] == {"sent_in_all": 203, "sent": 203, "received": 203, "missing": 0}
     assert written["models"] == {"versions": [1, 2], "swaps": 1, "proposed": 3, "promoted": 2, "refused": 1}
+    assert [change["rung"] for change in written["rungs"]] == ["full", "fewer", "full"]
+    assert all(c["node"] == "planner" and c["samples"] == 150 and c["at_s"] > 3.0 for c in written["rungs"])
     assert 0.0 < written["receipt_ms"]["p50"] < 20.0
     assert said and said[-1]["driven"] and said[-1]["reached"] == pytest.approx([0.35, 0.0, 0.1])
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,24 @@ def test_live_setting_changes_and_others_do_not(start, probe):
     for refused, reason in (({"seed": 3}, "read-only"), ({"mode": "walk"}, "none of stand"), ({"speed": 9.0}, "range")):
         result = set_parameters(probe, **refused)
         assert not result.successful and reason in result.reason
+
+
+def test_log_that_nobody_reads_stops_no_node(tmp_path, domain):
+    """A pipe holds 64 kB; the lines that do not fit are lost."""
+    said = tmp_path / "said.log"
+    with said.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "subject.py"), "chatty"],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join((str(HERE.parents[1]), *sys.path))},
+        )
+    try:
+        deadline = time.monotonic() + 30.0
+        while "worked" not in said.read_text():
+            assert process.poll() is None and time.monotonic() < deadline, said.read_text()
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
@@ -43,6 +44,28 @@ def test_two_idle_cores_are_enough(monkeypatch, usable, busy, verdict, mend):
     monkeypatch.setattr(os, "getloadavg", lambda: (busy, 0.0, 0.0))
     finding = doctor.cores()
     assert finding.verdict == verdict and mend in finding.fix
+
+
+def answers(monkeypatch, status, printed):
+    answer = subprocess.CompletedProcess([], status, stdout=printed, stderr="")
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *words, **more: answer)
+
+
+def test_real_time_that_is_granted_is_fine(monkeypatch):
+    answers(monkeypatch, 0, "")
+    assert doctor.realtime().verdict == "ok"
+
+
+def test_real_time_that_is_refused_is_a_warning_with_each_mend(monkeypatch):
+    answers(
+        monkeypatch,
+        1,
+        "realtime.lock_memory True is not in force: only 8 MB may be locked; put `a`\n"
+        "realtime.priority 50 is not in force: Operation not permitted; put `b`\n",
+    )
+    finding = doctor.realtime()
+    assert finding.verdict == "warn" and "only 8 MB" in finding.what and "priority 50" in finding.what
+    assert finding.fix == "put `a` -- and put `b`"
 
 
 @pytest.mark.parametrize(("free_gb", "verdict"), [(2.0, "ok"), (0.5, "warn")])

@@ -7,6 +7,8 @@ from learning_driver import CARTPOLE, SMALL
 
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.dynamics.native import NativeEnsemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
 from mbrl_ros.nodes.flown_model import GIVE_UP_AFTER, FlownModel
 from mbrl_ros.robots.features import FeatureLayout
@@ -53,6 +55,15 @@ def test_what_was_offered_is_flown_when_it_is_taken_and_not_before():
     assert (agent.model_version, told) == (1, [])
     models.take(wait=True)
     assert (agent.model_version, models.swaps, told) == (2, 1, [""])
+
+
+def test_a_model_is_ready_to_be_planned_with_before_it_is_taken_over():
+    """Folding and packing weights is done beside the flown model, not between two ticks."""
+    models, agent, _ = flown(1)
+    taken = []
+    agent.set_model = lambda model, version: taken.append(model)
+    offered(models, 2)
+    assert isinstance(taken[0], (NativeEnsemble, FoldedEnsemble))
 
 
 def test_the_version_that_is_flown_already_is_not_taken_over_again():

@@ -6,6 +6,7 @@ from gate_driver import CARTPOLE, GO1, LYING_ON_SIDE, QUICK, Driver, plan
 
 from mbrl_ros.safety import gate
 from mbrl_ros.safety.gate import Request
+from mbrl_ros.safety.memory import RUNGS, standing
 from mbrl_ros.types import Action, RobotMode
 
 STANCE, SIT = QUICK.stance, QUICK.sit
@@ -349,3 +350,45 @@ def test_every_change_of_mode_is_told_once():
     driver = Driver().following(AWAY)
     lost_plans(driver, 13_000)
     assert driver.told == ["mode"] * 5  # stance, follow, stance, sit, damp
+
+
+def rungs(driver, *steps):
+    """Which rung is stood on after each step: (ms, target or None)."""
+    found = []
+    for ms, target in steps:
+        driver.step(ms, target)
+        found.append(standing(driver.memory))
+    return found
+
+
+def test_the_rung_below_following_is_the_points_that_the_last_plan_still_has():
+    driver = Driver().following(AWAY)
+    assert rungs(driver, (120, None), (140, None), (160, None), (180, None)) == ["follow", "coast", "coast", "stance"]
+
+
+def test_one_late_plan_is_coasted_over_and_the_next_one_followed_at_once():
+    driver = Driver().following(AWAY)
+    assert rungs(driver, (120, None), (140, AWAY), (160, AWAY)) == ["follow", "coast", "follow"]
+
+
+def test_a_plan_that_holds_from_its_arrival_on_is_no_coasting():
+    """With no delay the guard sends before the plan of the same state is there, and again once it is."""
+    driver = Driver()
+    for k in range(10):
+        driver.state(20 * k)
+        if k:
+            driver.decide(20 * k)
+        driver.give(plan(20 * k, k, AWAY, driver.spec, first_ms=0), at_ms=20 * k + 5)
+        driver.decide(20 * k + 5)
+        assert standing(driver.memory) in ("stance", "follow")
+    assert standing(driver.memory) == "follow"
+
+
+def test_all_the_way_down_every_rung_is_told():
+    driver, seen = Driver().following(AWAY), []
+    for ms in range(120, 13_000, 20):
+        driver.step(ms)
+        if standing(driver.memory) not in seen[-1:]:
+            seen.append(standing(driver.memory))
+    assert seen == ["follow", "coast", "stance", "sit", "damp"]
+    assert set(seen) < set(RUNGS)

@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 
-from mbrl_ros.control.pace import LONGEST_PATIENCE, PATIENCE, SIZES, Pace
+from mbrl_ros.control.pace import LONGEST_PATIENCE, PATIENCE, REMEMBERED, RETURN, SIZES, Pace
 
 STEP_MS, BUDGET = 20.0, 0.6
 QUICK, SLOWER, TOO_LATE = 11.0, 15.0, 19.0
 
 
 def pace(most=400, samples=None):
+    """One that begins with all, or with so many because no more were quick."""
     one = Pace(most, STEP_MS, BUDGET)
-    one.samples = samples or one.samples
+    if samples:
+        one.begin(lambda size: [QUICK if size <= samples else SLOWER] * 8)
     return one
 
 
@@ -103,11 +105,61 @@ def test_after_a_long_good_time_a_late_plan_is_forgiven_soon_again():
     for _ in range(3):
         plans(one, 8 * PATIENCE)
         one.took(TOO_LATE)
-    one.samples = one.sizes[-1]
-    plans(one, 2 * PATIENCE)
+    plans(one, 20 * PATIENCE)
     one.took(TOO_LATE)
-    plans(one, PATIENCE)
+    plans(one, RETURN)
     assert one.samples == one.sizes[-1]
+
+
+@pytest.mark.parametrize(("most", "late"), [(200, 1), (200, 3), (1600, 3), (1600, 20)])
+def test_after_a_moment_of_trouble_it_is_back_within_a_second(most, late):
+    """However far down that has led; 40 plans are 0.8 s."""
+    one = pace(most)
+    plans(one, late, TOO_LATE)
+    assert one.samples < most
+    plans(one, RETURN)
+    assert one.samples == most
+
+
+def test_plans_that_are_slower_but_in_time_do_not_hold_up_the_return():
+    one = pace(most=200)
+    one.took(TOO_LATE)
+    for _ in range(RETURN):
+        plans(one, 1)
+        plans(one, 1, SLOWER)
+    assert one.samples == 200
+
+
+def test_a_return_that_fails_is_tried_again_after_as_short_a_run():
+    one = pace(most=200)
+    one.took(TOO_LATE)
+    for _ in range(4):
+        plans(one, RETURN)
+        assert one.samples == 200
+        one.took(TOO_LATE)
+        assert one.samples == 150
+
+
+def test_trouble_that_stays_makes_it_forget_what_once_worked():
+    """After that it tries more at longer and longer intervals, as on any machine that is as slow."""
+    one = pace(most=200)
+    for _ in range(REMEMBERED + 1):
+        one.took(TOO_LATE if one.samples == 200 else QUICK)
+    grown = one.grown
+    for _ in range(20 * PATIENCE):
+        one.took(TOO_LATE if one.samples == 200 else QUICK)
+    assert one.grown - grown <= 5
+
+
+def test_five_seconds_of_a_stolen_processor_are_over_a_second_after():
+    """Plans as measured, at 50 Hz; for five seconds each in ten takes two steps."""
+    rng, one = np.random.default_rng(0), pace(most=200)
+    plans(one, 500)
+    for _ in range(250):
+        one.took(40.0 if rng.random() < 0.1 else 5.0 + 0.02 * one.samples)
+    assert one.samples == one.sizes[0]
+    plans(one, RETURN)
+    assert one.samples == 200
 
 
 def test_a_machine_on_which_full_planning_works_stays_near_it():

@@ -1,6 +1,6 @@
 import argparse
-import os
 import shlex
+from xml.etree import ElementTree
 
 import pytest
 
@@ -9,7 +9,7 @@ from mbrl_ros.control.report import parse_commands
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import load_run
 from mbrl_ros.stack import Options, processes
-from mbrl_ros.up import command
+from mbrl_ros.up import command, discovery
 from mbrl_ros.up.bare_loop import summary
 from mbrl_ros.up.status import rows
 
@@ -52,24 +52,49 @@ def test_robot_that_cannot_do_the_run_is_refused_before_anything_starts(setting)
         command.run(parsed)
 
 
-def test_run_stays_on_this_host_unless_its_owner_says_otherwise(monkeypatch):
-    monkeypatch.delenv("ROS_AUTOMATIC_DISCOVERY_RANGE", raising=False)
+@pytest.fixture
+def nothing_said(monkeypatch):
+    """An environment that leaves open who finds whom."""
+    for name in discovery.GRAPH:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ROS_DOMAIN_ID", "42")
-    environment = command._environment()
-    assert environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST" and environment["ROS_DOMAIN_ID"] == "42"
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
-    assert command._environment()["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
-    assert os.environ["ROS_DOMAIN_ID"] == "42"
+    return monkeypatch
 
 
-def test_line_that_starts_a_process_by_hand_says_all_that_it_needs(monkeypatch, tmp_path):
-    monkeypatch.setenv("ROS_DOMAIN_ID", "42")
-    monkeypatch.delenv("ROS_AUTOMATIC_DISCOVERY_RANGE", raising=False)
+def test_run_stays_on_this_hosts_loopback_interface_where_nothing_else_is_said(nothing_said):
+    environment = discovery.environment()
+    assert environment["ROS_DOMAIN_ID"] == "42"
+    profile = ElementTree.parse(environment["FASTDDS_DEFAULT_PROFILES_FILE"])
+    said = {element.tag.rpartition("}")[2]: element.text for element in profile.iter()}
+    assert (said["address"], said["type"], said["useBuiltinTransports"]) == ("127.0.0.1", "UDPv4", "false")
+    assert environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SYSTEM_DEFAULT", "any other would undo the profile"
+
+
+@pytest.mark.parametrize(
+    ("said", "range_then"),
+    [
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, "SUBNET"),
+        ({"ROS_STATIC_PEERS": "10.0.0.2"}, "LOCALHOST"),
+        ({"FASTDDS_DEFAULT_PROFILES_FILE": "mine.xml"}, "LOCALHOST"),
+        ({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}, "LOCALHOST"),
+    ],
+)
+def test_what_its_owner_says_about_the_graph_stays_and_the_rest_is_this_host(nothing_said, said, range_then):
+    for name, value in said.items():
+        nothing_said.setenv(name, value)
+    environment = discovery.environment()
+    assert said.items() <= environment.items()
+    assert environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == range_then
+    assert environment.get("FASTDDS_DEFAULT_PROFILES_FILE") in (None, "mine.xml")
+
+
+def test_line_that_starts_a_process_by_hand_says_all_that_it_needs(nothing_said, tmp_path):
     options = Options(model="scratch")
     started = {p.name: p for p in processes(load_run("quadruped_mpc"), options, tmp_path / "parameters.yaml")}
     guard, learner = shlex.split(command._by_hand(started["guard"])), command._by_hand(started["learner"])
     assert guard[0] == "env" and guard[-len(started["guard"].command) :] == started["guard"].command
-    assert {"ROS_DOMAIN_ID=42", "ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST", "OMP_NUM_THREADS=1"} <= set(guard)
+    assert {"ROS_DOMAIN_ID=42", "ROS_AUTOMATIC_DISCOVERY_RANGE=SYSTEM_DEFAULT", "OMP_NUM_THREADS=1"} <= set(guard)
+    assert any(word.startswith("FASTDDS_DEFAULT_PROFILES_FILE=/") for word in guard)
     assert str(tmp_path / "parameters.yaml") in guard
     assert learner.startswith("nice -n 10 env ")
 
