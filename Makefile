@@ -87,8 +87,8 @@ ifneq ($(ROS_FROM),wheels)
 endif
 	@.venv/bin/python -m pip install -q -c $(PINS) setuptools
 	@.venv/bin/python -m pip install -q -c $(PINS) --no-build-isolation -e '.[$(EXTRAS)]'
-	@ls mbrl_ros/dynamics/_rollout*.so >/dev/null 2>&1 || \
-		echo "== rollout.c is not compiled, plans take two to three times as long. With gcc or clang: make clean setup"
+	@ls mbrl_ros/dynamics/_rollout*.so mbrl_ros/robots/_gait*.so >/dev/null 2>&1 || \
+		echo "== not everything in C is compiled, plans take two to three times as long. With gcc or clang: make clean setup"
 	@rm -f .venv/ready-*
 	@touch $@
 	@echo "== ready"

@@ -51,7 +51,9 @@ class BuildOrDoWithout(build_ext):
         try:
             super().build_extension(extension)
         except (BaseError, CCompilerError) as error:
-            print(f"rollout.c is not compiled: {error}. Plans are computed by torch, two to three times slower.")
+            print(
+                f"{extension.sources[0]} is not compiled: {error}. Plans are computed by torch, two to three times slower."
+            )
             raise  # setuptools goes on without what is optional
 
 

@@ -1,4 +1,7 @@
-"""Which commands a robot practises: random ones, slow at first and after a fall."""
+"""Which commands a robot practises: spread evenly, slow at first and after a fall.
+
+Independent random ones leave holes: of ten in twenty seconds, often none is fast, and then nothing fast is learned.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,23 @@ RAMP = 20.0  # s from there to the whole range
 GENTLE = 5.0  # s after a fall with slow ones again, until it has been learned from
 
 
+def spread(number: int, offset: np.ndarray) -> np.ndarray:
+    """(C,) of 0..1, the point of this number in a sequence that fills the box evenly at any length.
+
+    Each step adds irrational shares, powers of the root of x^(C + 1) = x + 1: the golden ratio in C dimensions.
+    """
+    root = 2.0
+    for _ in range(30):
+        root = (1 + root) ** (1 / (len(offset) + 1))
+    return (offset + number * root ** -np.arange(1, len(offset) + 1)) % 1.0
+
+
 class TrainingCommands:
-    """Uniform in a box that grows once there is a model, because a young model knows no fast motion."""
+    """Even in a box that grows once there is a model, because a young model knows no fast motion."""
 
     def __init__(self, size: int, seed: int, first_seconds: float):
-        self._size, self._seed, self._first = size, seed, first_seconds
+        self._size, self._first = size, first_seconds
+        self._offset = np.random.default_rng(seed).uniform(size=size)
         self._gentle_until = 0.0
 
     def fell(self, seconds: float) -> None:
@@ -27,8 +42,7 @@ class TrainingCommands:
         """(C,) the command at this time of the run; the same for a seed, but for falls."""
         if self._size == 0:
             return np.zeros(0)
-        generator = np.random.default_rng((self._seed, int(seconds / HOLD + 1e-6)))
         share = np.clip(START + (1 - START) * (seconds - self._first) / RAMP, START, 1.0)
         if seconds < self._gentle_until:
             share = START
-        return generator.uniform(LOW, HIGH) * share
+        return (LOW + (HIGH - LOW) * spread(int(seconds / HOLD + 1e-6), self._offset)) * share

@@ -20,6 +20,15 @@ def test_commands_are_slow_while_a_model_is_young_and_fill_the_whole_range_later
     assert (old.max(0) > 0.95 * HIGH).all() and (old.min(0) < 0.95 * LOW).all()
 
 
+def test_any_ten_commands_in_a_row_leave_no_large_hole():
+    for seed in range(30):
+        late = commands(TrainingCommands(3, seed, FIRST), FIRST + RAMP, FIRST + RAMP + 60)
+        for first in range(len(late) - 10):
+            shares = np.sort((late[first : first + 10] - LOW) / (HIGH - LOW), 0)
+            gaps = np.diff(np.vstack([np.zeros(3), shares, np.ones(3)]), axis=0)
+            assert gaps.max() < 0.31  # of ten independent ones, most sets have a larger one
+
+
 def test_a_command_is_held_and_another_seed_has_others():
     teacher = TrainingCommands(3, 0, FIRST)
     np.testing.assert_array_equal(teacher.at(0.1), teacher.at(HOLD - 0.1))

@@ -96,8 +96,9 @@ def test_every_module_of_the_source_tree_is_installed(prefix):
 
 
 @pytest.mark.skipif(COMPILER is None, reason="there is no C compiler here")
-def test_the_rollout_comes_compiled_where_there_is_a_compiler(prefix):
+def test_what_is_in_c_comes_compiled_where_there_is_a_compiler(prefix):
     assert prefix.python("from mbrl_ros.dynamics.native import why_not; print(why_not('float32'))") == "None"
+    assert prefix.python("from mbrl_ros.robots.gait_native import library; print(library() is None)") == "False"
 
 
 def test_without_a_compiler_it_builds_all_the_same_and_says_what_is_slower(tmp_path):
