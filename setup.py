@@ -51,9 +51,8 @@ class BuildOrDoWithout(build_ext):
         try:
             super().build_extension(extension)
         except (BaseError, CCompilerError) as error:
-            print(
-                f"{extension.sources[0]} is not compiled: {error}. Plans are computed by torch, two to three times slower."
-            )
+            source = extension.sources[0]
+            print(f"{source} is not compiled: {error}. Plans are computed by torch, two to three times slower.")
             raise  # setuptools goes on without what is optional
 
 
