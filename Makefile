@@ -58,7 +58,7 @@ EXTRAS := ros,test,bench
 PINS := constraints.txt
 else
 VENV_OPTIONS := --system-site-packages
-EXTRAS := test,bench
+EXTRAS := test
 PINS := .venv/pins.txt
 endif
 

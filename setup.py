@@ -40,6 +40,7 @@ GAIT = Extension(
     "mbrl_ros.robots._gait",
     sources=["mbrl_ros/robots/gait.c"],
     extra_compile_args=["-std=gnu11", "-O3", "-fno-trapping-math", "-fno-math-errno", "-fvisibility=hidden"],
+    libraries=["m"],
     optional=True,
 )
 

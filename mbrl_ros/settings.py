@@ -93,7 +93,7 @@ class MppiConfig:
     )
     knot_steps: int = setting(5, "noise is linear between knots this many steps apart", low=1, high=200)
     noise: float = setting(1.0, "times the action map's own noise scale", low=0.0, high=10.0, live=True)
-    polish: int = setting(0, "steps up the gradient of the learned model, from the plan on", low=0, high=50, live=True)
+    polish: int = setting(0, "steps up the gradient of the learned model, from the plan on", low=0, high=10, live=True)
     tail: float = setting(
         1.0, "share of the last step that a shifted plan keeps; the rest is the prior", low=0.0, high=1.0
     )

@@ -63,7 +63,6 @@ class PlanRow:
     variants: dict[str, float]  # other ways to the same rollout and plan, which the planner does not go
 
 
-@torch.inference_mode()
 def bench_shape(run: RunConfig, shape: Shape, threads: int, rounds: int, calls: int, compiled: bool = False) -> PlanRow:
     """`compiled`: torch.compile among the variants, which takes half a minute a shape."""
     torch.set_num_threads(threads)
@@ -71,9 +70,10 @@ def bench_shape(run: RunConfig, shape: Shape, threads: int, rounds: int, calls: 
     work = prepare(run)
     network, precision = network_of(work), getattr(work.planning, "precision", "float32")
     main = contenders.of_importance(work) | floors.contenders(network, precision)
-    took = interleaved(main, rounds, calls, SECONDS)
     pieces, variants = contenders.pieces(work), contenders.variants(work, run, compiled)
-    other = interleaved(pieces | variants, min(rounds, OTHER_ROUNDS), calls, OTHER_SECONDS)
+    with torch.inference_mode():
+        took = interleaved(main, rounds, calls, SECONDS)
+        other = interleaved(pieces | variants, min(rounds, OTHER_ROUNDS), calls, OTHER_SECONDS)
     p50 = {name: float(np.median(ms)) for name, ms in (took | other).items()}
     floor = floors.floor(network, precision, floors.rates(precision, threads), p50)
     path = getattr(work.planning, "path", None)

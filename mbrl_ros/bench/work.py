@@ -77,7 +77,7 @@ class Work:
         return self.problem.candidates // self.model.members if self.shared_out else self.problem.candidates
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def prepare(run: RunConfig) -> Work:
     """Random weights of the run's own shape: time does not depend on what they know."""
     config = run.planner

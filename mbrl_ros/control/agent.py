@@ -13,7 +13,7 @@ from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.filter import StateFilter
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.ensemble import Ensemble
-from mbrl_ros.dynamics.native import planning_model
+from mbrl_ros.dynamics.native import NotCompiled, planning_model, why_not
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan, PlanResult
 from mbrl_ros.planners.registry import PLANNERS
@@ -35,6 +35,8 @@ class Agent:
         self.layout = FeatureLayout(spec)
         self.task = make_task(config.task, self.layout)
         self.map = make_action_map(config.action_map, spec)
+        if config.precision == "bf16" and (reason := why_not("bf16")):
+            raise NotCompiled(f"planner.precision bf16 cannot be had: {reason}")
         self.model_version = 0
         self.gait_origin_ns: int | None = None
         self.last_result: PlanResult | NoPlan | None = None

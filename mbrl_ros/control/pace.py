@@ -32,7 +32,7 @@ class Pace:
         self._quick = 0
         self._patience = PATIENCE
         self._since_growth = self._since_change = PATIENCE
-        self._worked = most  # the size that held for as many plans as PATIENCE
+        self._worked = self.sizes[0]  # the size that held for as many plans as PATIENCE
         self._since_worked = 0
 
     def begin(self, timed: Callable[[int], Sequence[float]]) -> None:

@@ -76,6 +76,7 @@ class NativeAdjoint:
     def __init__(self, weights: list[Tensor], biases: list[Tensor], library: ctypes.CDLL):
         library.pull_back.argtypes = [ctypes.POINTER(_Question)]
         self._pull_back, self._layers, self._kept = library.pull_back, (_Layer * len(weights))(), []
+        self._shape = weights[0].shape[:2]  # members, inputs
         for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             _, inputs, outputs = weight.shape
             weight = F.pad(weight, (0, -outputs % LANES, 0, -inputs % LANES)).contiguous()
@@ -85,7 +86,9 @@ class NativeAdjoint:
             self._kept += [weight, back, bias]
 
     def pull_back(self, before: Tensor, actions: Tensor, gradient: Tensor) -> Tensor:
-        before, actions, gradient = before.contiguous(), actions.contiguous(), gradient.contiguous()
+        before, actions, gradient = (t.float().contiguous() for t in (before, actions, gradient))
+        if (before.shape[0], before.shape[-1] + actions.shape[-1]) != self._shape or gradient.shape != before.shape:
+            raise ValueError(f"states {tuple(before.shape)} and targets {tuple(actions.shape)} are not of this model")
         out, shape = torch.empty_like(actions), (*actions.shape[:3], before.shape[-1], actions.shape[-1])
         addresses = (t.data_ptr() for t in (before, actions, gradient, out))
         if self._pull_back(_Question(*shape, len(self._layers), self._layers, *addresses)):

@@ -23,7 +23,7 @@
 #include <immintrin.h>
 #endif
 
-#define REVISION 3 /* of the structs below and of the packing; native.py refuses a library of another one */
+#define REVISION 3 /* of the structs here and in adjoint.c, of the packing; native.py refuses a library of another one */
 #define LANES 16   /* rows side by side; wider than some vectors, then it takes several */
 #define NEURONS 4  /* outputs of a layer that are summed up at once; their weights lie next to each other */
 #define MOST_CHUNKS 3 /* a block is at most 3 x 16 rows: 12 sums hide each other's latency, and fit in registers */
@@ -300,6 +300,8 @@ static int64_t blocks_of_member(const Model *m, const Question *q) {
 static void breathe(void) {
 #if defined(__x86_64__)
     _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
 #endif
 }
 

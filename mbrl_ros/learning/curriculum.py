@@ -45,4 +45,5 @@ class TrainingCommands:
         share = np.clip(START + (1 - START) * (seconds - self._first) / RAMP, START, 1.0)
         if seconds < self._gentle_until:
             share = START
-        return (LOW + (HIGH - LOW) * spread(int(seconds / HOLD + 1e-6), self._offset)) * share
+        low, high = LOW[: self._size], HIGH[: self._size]
+        return (low + (high - low) * spread(int(seconds / HOLD + 1e-6), self._offset)) * share

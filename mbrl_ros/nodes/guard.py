@@ -118,7 +118,7 @@ class Guard(ManagedNode):
             self._answer()
         elif self._sent_stamp_ns is None or not 0 <= state.stamp_ns - self._sent_stamp_ns < self._shortest_ns:
             self._send(now)
-        self._garbage.after_tick(now)
+        self._garbage.after_tick(time.monotonic_ns())
 
     def _on_plan(self, message) -> None:
         if not self.active:
@@ -185,6 +185,7 @@ class Guard(ManagedNode):
 
     def _watch(self) -> None:
         now = time.monotonic_ns()
+        self._garbage.after_tick(now)
         if self.active and not gate.paused(self._memory) and now - self._sent_ns >= SILENCE_NS:
             self._send(now)
 

@@ -147,7 +147,7 @@ class Judge(Node):
             name = status.name.rpartition("/")[2]
             said, before = values_of(status), self._said.get(name, {})
             self._said[name] = said
-            if said.get(keys.RUNG) != before.get(keys.RUNG):
+            if said.get(keys.RUNG) not in (None, before.get(keys.RUNG)):
                 self._note_rung(name, said)
             if name == "learner":
                 self._sent_by_then = sum(self._sent.values())

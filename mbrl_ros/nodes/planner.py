@@ -39,6 +39,7 @@ from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.types import Action, Event, Plan, RobotState, Transition
 
+COSTLY = ("samples", "horizon", "polish")  # live settings on which the time for a plan depends
 IDLE = 1.0  # s
 MARKERS_PERIOD = 0.1  # s
 METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
@@ -160,6 +161,7 @@ class Planner(ManagedNode):
             self._due = due
             return 0.0
         self._tick(*due)
+        self._garbage.after_tick(time.monotonic_ns())
         return IDLE
 
     def _look_for_states(self) -> None:
@@ -231,15 +233,17 @@ class Planner(ManagedNode):
     def _on_settings(self, config: PlannerConfig) -> None:
         if not hasattr(self, "_agent"):
             return
-        before = self._agent.config.mppi.samples
+        before = self._agent.config.mppi
         self._agent.configure(config)
-        if self.active and config.mppi.samples != before:
+        if self.active and any(getattr(config.mppi, name) != getattr(before, name) for name in COSTLY):
             self._pace = self._paced(config)
+            self._agent.set_samples(config.mppi.samples)
 
     # One control step
 
     def _plan_in_turn(self, state: RobotState) -> None:
         self._tick(state, time.monotonic_ns())
+        self._garbage.after_tick(time.monotonic_ns())
 
     def _tick(self, state: RobotState, received_ns: int) -> None:
         config = self._settings.current
@@ -258,7 +262,6 @@ class Planner(ManagedNode):
             self._note_plan(plan, wanted, received_ns, time.monotonic_ns())
         if self._learner_asked is None:
             self._models.take(wait=config.lockstep)
-        self._garbage.after_tick(time.monotonic_ns())
 
     def _note_plan(self, plan: Plan, wanted: np.ndarray, received_ns: int, now_ns: int) -> None:
         self._models.planned()

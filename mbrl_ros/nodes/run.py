@@ -35,6 +35,7 @@ from mbrl_ros.nodes.spin import SteadyExecutor
 
 CALLBACK_PATIENCE = 5.0  # s, of a node started by hand or by launch; `mbrl up` kills its own sooner (up/command.py)
 IDLE = 1.0  # s
+STDERR = 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -128,7 +129,7 @@ def run_node(build: Callable[[], Node], arguments: list[str] | None = None) -> i
         node = build()
         executor.add_node(node)
         if isinstance(node, ManagedNode):
-            _never_wait_for_readers(sys.stderr.fileno())
+            _never_wait_for_readers(STDERR)
             if node.autostart and not _started(node):
                 return 1
         work = getattr(node, "work", lambda: IDLE)
@@ -160,9 +161,12 @@ def _started(node: ManagedNode) -> bool:
 
 
 def _never_wait_for_readers(log: int) -> None:
-    """A terminal is left as it is: it belongs to others too."""
-    if stat.S_ISFIFO(os.fstat(log).st_mode):
-        os.set_blocking(log, False)
+    """Through an opening of our own: whoever else writes to this pipe goes on waiting. A terminal is left as it is."""
+    path = f"/proc/self/fd/{log}"
+    if os.path.exists(path) and stat.S_ISFIFO(os.fstat(log).st_mode):
+        own = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        os.dup2(own, log)
+        os.close(own)
 
 
 def _signal_numbers() -> socket.socket:

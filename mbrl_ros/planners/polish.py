@@ -23,7 +23,7 @@ def polished(config: MppiConfig, problem: Problem, starts: Tensor) -> Tensor:
         return starts[0]
     low, high = problem.bounds
     knots, unit = knot_weights(starts.shape[1], config.knot_steps), problem.noise
-    plan, value = best_of(problem, starts)
+    plan, value = best_of(problem, starts.clamp(low, high))
     before = direction = None
     for _ in range(config.polish):
         slope = knots.T @ problem.gradient(plan) * unit  # (knots, U)

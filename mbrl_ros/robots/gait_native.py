@@ -50,13 +50,17 @@ def library() -> ctypes.CDLL | None:
     folder = Path(__file__).resolve().parent
     for path in (folder / f"{LIBRARY}{suffix}" for suffix in EXTENSION_SUFFIXES):
         if path.is_file():
-            found = ctypes.CDLL(str(path))
+            try:
+                found = ctypes.CDLL(str(path))
+                revision = found.gait_revision()
+            except (OSError, AttributeError):  # of another machine, or of another version
+                return None
             address, whole = ctypes.c_void_p, ctypes.c_int64
             found.gait_decode.argtypes = [
                 ctypes.POINTER(_Map), whole, whole, address, whole, whole, address, whole, address
             ]  # fmt: skip
             found.gait_decode.restype = None
-            return found if found.gait_revision() == REVISION else None
+            return found if revision == REVISION else None
     return None
 
 
@@ -90,9 +94,11 @@ class NativeGait:
         return torch.einsum("unha,nha->nhu", targets[:-1] - targets[-1], gradient) / SMALL
 
     def _targets_of(self, decisions: Tensor, phase: Tensor) -> Tensor:
-        count, horizon, _ = decisions.shape
+        count, horizon, size = decisions.shape
+        if size != len(self._kept[0]):
+            raise ValueError(f"decisions of {size} variables for a gait of {len(self._kept[0])}")
         decisions = decisions if decisions.stride(2) == 1 else decisions.contiguous()
-        phase = phase.contiguous()
+        phase = phase.float().expand(horizon).contiguous()
         rows = -(-count // LANES) * LANES
         out = torch.empty(horizon, self._size, rows)
         apart, step, _ = decisions.stride()

@@ -23,7 +23,8 @@ GRAPH = ("ROS_DOMAIN_ID", "RMW_IMPLEMENTATION", *THEIR_WORD)  # what a process s
 def environment() -> dict[str, str]:
     """The user's own, with what it leaves open about who finds whom."""
     if os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp").startswith("rmw_fastrtps"):
-        if not any(name in os.environ for name in THEIR_WORD):
+        loopback = share() / "config" / "loopback.xml"
+        if loopback.is_file() and not any(name in os.environ for name in THEIR_WORD):
             # Any other range would make rmw_fastrtps choose transports of its own.
-            return {**os.environ, RANGE: "SYSTEM_DEFAULT", PROFILES: str(share() / "config" / "loopback.xml")}
+            return {**os.environ, RANGE: "SYSTEM_DEFAULT", PROFILES: str(loopback)}
     return {RANGE: "LOCALHOST", **os.environ}

@@ -387,3 +387,13 @@ def test_a_trace_is_what_each_member_expects_of_the_last_plan():
     trace = agent.trace()
     assert trace.shape == (3, 8, 5)
     assert torch.isfinite(trace).all()
+
+
+def test_plans_are_polished_from_the_tick_on_that_asks_for_it_whatever_was_planned_before():
+    agent = Agent(CARTPOLE, CARTPOLE_CONFIG)
+    agent.set_model(new_ensemble(SMALL, FeatureLayout(CARTPOLE), 0), 1)
+    act(agent, 0)
+    for k, changes in enumerate([{"polish": 2}, {"horizon": 7}, {"polish": 0}], 1):
+        agent.configure(replace(agent.config, mppi=replace(agent.config.mppi, **changes)))
+        agent.rehearse(20, times=1)
+        assert np.isfinite(act(agent, k).targets).all()

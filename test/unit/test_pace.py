@@ -12,8 +12,7 @@ QUICK, SLOWER, TOO_LATE = 11.0, 15.0, 19.0
 def pace(most=400, samples=None):
     """One that begins with all, or with so many because no more were quick."""
     one = Pace(most, STEP_MS, BUDGET)
-    if samples:
-        one.begin(lambda size: [QUICK if size <= samples else SLOWER] * 8)
+    one.begin(lambda size: [QUICK if size <= (samples or most) else SLOWER] * 8)
     return one
 
 
