@@ -96,6 +96,11 @@ def test_any_run_and_any_treatment_can_be_measured(treatment):
     assert row.ours_ms > 0 and row.floor_ms > 0
 
 
+def test_a_polished_plan_can_be_measured():
+    row = bench_shape(small(**{"mppi.polish": 1}), TINY_SHAPE, 1, rounds=1, calls=1)
+    assert row.ours_ms > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [

@@ -78,6 +78,14 @@ def test_some_slower_plans_in_the_run_make_it_longer():
     assert one.samples == 150
 
 
+def test_without_a_trial_at_the_start_nothing_is_known_to_work():
+    """It begins with all; where that is too much, the way back is one step at a time."""
+    one = Pace(400, STEP_MS, BUDGET)
+    for _ in range(2 * PATIENCE):
+        one.took(TOO_LATE if one.samples > 100 else QUICK)
+    assert one.late < 8
+
+
 def test_mostly_slower_plans_are_no_run():
     one = pace(samples=100)
     for _ in range(20 * PATIENCE):
