@@ -1,17 +1,17 @@
 """Which commands a robot practises: spread evenly, slow at first and after a fall.
 
-Independent random ones leave holes: of ten in twenty seconds, often none is fast, and then nothing fast is learned.
+Independent random ones leave holes: of ten in a row, often none is fast, and then nothing fast is learned.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-HOLD = 2.0  # s
+HOLD = 1.0  # s
 LOW = np.array([-0.4, -0.25, -0.7])  # m/s, m/s, rad/s
 HIGH = np.array([0.85, 0.25, 0.7])
 START = 0.4  # share of the range that is practised first
-RAMP = 20.0  # s from there to the whole range
+RAMP = 15.0  # s from there to the whole range
 GENTLE = 5.0  # s after a fall with slow ones again, until it has been learned from
 
 

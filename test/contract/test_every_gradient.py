@@ -2,18 +2,18 @@
 
 import pytest
 import torch
-from learning_driver import CARTPOLE, GO1
 
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.robots.action_maps import ACTION_MAPS, make_action_map
 from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import TASK_NAMES, CostConfig, EnsembleConfig
 from mbrl_ros.tasks import make_task
 
 HORIZON = 6
-ROBOTS = {"quadruped": GO1, "cartpole": CARTPOLE}
+ROBOTS = {"quadruped": load_robot("go1_like"), "cartpole": load_robot("cartpole")}
 CASES = [(task, name) for task in TASK_NAMES for name in ACTION_MAPS if task == "quadruped" or name != "gait"]
 
 
