@@ -216,8 +216,9 @@ def test_velocity_command_does_not_age_while_the_simulation_is_paused(real_time)
     robot.until(lambda: commanded and commanded[-1] == pytest.approx(0.4), "the command")
     cmd_vel.publish(velocity(0.4))  # however long a busy machine took to tell of the first one
     robot.send_event("pause")
+    graph.probe.spin(0.5)  # until a busy planner has heard of it
     gaps = graph.said_anew("planner")["state_gaps"]
-    graph.probe.spin(2.5)  # without the pause it would be forgotten by now
+    graph.probe.spin(2.0)  # without the pause it would be forgotten by now
     assert graph.said_anew("planner")["state_gaps"] == gaps
     commanded.clear()
     robot.send_event("resume")
