@@ -10,22 +10,27 @@ from mbrl_ros.dynamics.adjoint import DifferentiableRollout, TorchAdjoint
 from mbrl_ros.dynamics.ensemble import Ensemble
 
 
-class FoldedEnsemble:
-    """Same `rollout` as Ensemble, without gradients and faster. Never changes: another version is another object."""
+@torch.no_grad()
+def folded(model: Ensemble) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights (E, in, out) and biases (E, 1, out) from physical units to the change of the state in physical units."""
+    n, size = model.normaliser, len(model.normaliser.state_mean)
+    weights = [w.detach().clone() for w in model.weights]
+    biases = [b.detach().clone() for b in model.biases]
+    weights[0][:, :size] /= n.state_std[:, None]
+    weights[0][:, size:] /= model.action_scale[:, None]
+    biases[0] -= (torch.cat([n.state_mean, model.action_offset]) @ weights[0])[:, None]
+    weights[-1] *= n.step_std
+    biases[-1].mul_(n.step_std).add_(n.step_mean)
+    return weights, biases
 
-    @torch.no_grad()
+
+class FoldedEnsemble:
+    """Same `rollout` as Ensemble, faster; differentiable. Never changes: another version is another object."""
+
     def __init__(self, model: Ensemble):
-        n = model.normaliser
-        self.members, self._state_size = model.members, len(n.state_mean)
-        weights = [w.detach().clone() for w in model.weights]
-        biases = [b.detach().clone() for b in model.biases]
-        weights[0][:, : self._state_size] /= n.state_std[:, None]
-        weights[0][:, self._state_size :] /= model.action_scale[:, None]
-        biases[0] -= (torch.cat([n.state_mean, model.action_offset]) @ weights[0])[:, None]
-        weights[-1] *= n.step_std
-        biases[-1].mul_(n.step_std).add_(n.step_mean)
-        self.weights, self.biases = weights, biases
-        self._adjoint = TorchAdjoint(weights, biases)
+        self.members, self._state_size = model.members, len(model.normaliser.state_mean)
+        self.weights, self.biases = folded(model)
+        self._adjoint = TorchAdjoint(self.weights, self.biases)
 
     def differentiable_rollout(self, states: Tensor, actions: Tensor) -> Tensor:
         """As `rollout`; autograd finds the way back to the targets."""

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from mbrl_ros.config import ConfigError
 from mbrl_ros.dynamics.adjoint import DifferentiableRollout, NativeAdjoint
 from mbrl_ros.dynamics.ensemble import Ensemble
-from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.dynamics.folded import FoldedEnsemble, folded
 
 LIBRARY = "_rollout"
 REVISION, LANES, NEURONS = 3, 16, 4  # as in rollout.c
@@ -108,7 +108,7 @@ def _helpers(count: int) -> ThreadPoolExecutor:
 
 
 class NativeEnsemble:
-    """Same `rollout` as Ensemble, without gradients, on the CPU. Never changes: another version is another object."""
+    """Same `rollout` as Ensemble, on the CPU; differentiable. Never changes: another version is another object."""
 
     def __init__(self, model: Ensemble, precision: str = "bf16", threads: int = 1, path: str | None = None):
         """`path`: a slower one than the processor could go."""
@@ -119,8 +119,7 @@ class NativeEnsemble:
         if self.path not in paths(precision):
             raise ValueError(f"no path {path!r} for {precision} here; there are {', '.join(paths(precision))}")
         self._model = _packed(model, self.path)
-        folded = FoldedEnsemble(model)
-        self._adjoint = NativeAdjoint(folded.weights, folded.biases, _library())
+        self._adjoint = NativeAdjoint(*folded(model), _library())
 
     def differentiable_rollout(self, states: Tensor, actions: Tensor) -> Tensor:
         """As `rollout`; autograd finds the way back to the targets."""
