@@ -7,7 +7,7 @@ BENCH_ARGS ?=
 
 # With ROS 2 sourced (ROS_DISTRO is set) its rclpy and messages are used; else they come as wheels from PyPI.
 ROS_FROM := $(or $(ROS_DISTRO),wheels)
-READY := .venv/ready-$(ROS_FROM)-$(shell cat constraints.txt setup.py mbrl_ros/*/*.c | cksum | cut -d ' ' -f 1)
+READY := .venv/ready-$(ROS_FROM)-$(shell cat constraints.txt setup.py mbrl_ros/*/*.c mbrl_ros/*.h | cksum | cut -d ' ' -f 1)
 
 # No plugins from elsewhere: those of a ROS installation are written for another pytest.
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD = 1

@@ -31,6 +31,7 @@ def shared_files() -> list[tuple[str, list[str]]]:
 ROLLOUT = Extension(
     "mbrl_ros.dynamics._rollout",
     sources=["mbrl_ros/dynamics/rollout.c", "mbrl_ros/dynamics/adjoint.c"],
+    depends=["mbrl_ros/widest.h"],
     extra_compile_args=["-std=gnu11", "-O3", "-fno-trapping-math", "-fvisibility=hidden"],
     libraries=["m"],
     optional=True,
@@ -39,6 +40,7 @@ ROLLOUT = Extension(
 GAIT = Extension(
     "mbrl_ros.robots._gait",
     sources=["mbrl_ros/robots/gait.c"],
+    depends=["mbrl_ros/widest.h"],
     extra_compile_args=["-std=gnu11", "-O3", "-fno-trapping-math", "-fno-math-errno", "-fvisibility=hidden"],
     libraries=["m"],
     optional=True,

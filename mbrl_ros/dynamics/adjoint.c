@@ -9,18 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../widest.h"
+
 #define LANES 16 /* sizes of layers are padded to a multiple of it, with zeros */
 #define BLOCK 64 /* outputs of a product summed up at once */
 
 #define EXPORT __attribute__((visibility("default")))
 #define INLINE static inline __attribute__((always_inline))
-
-/* Not every compiler and C library can choose between clones of a function when a program starts. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && __GNUC__ >= 12
-#define WIDEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define WIDEST
-#endif
 
 typedef struct {
     int64_t inputs, outputs;

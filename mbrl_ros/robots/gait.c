@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "../widest.h"
+
 #define REVISION 1 /* of the structs below; gait_native.py refuses a library of another one */
 #define LANES 16
 #define MOST_LEGS 8
@@ -14,13 +16,6 @@
 #define EXPORT __attribute__((visibility("default")))
 #define INLINE static inline __attribute__((always_inline))
 #define EACH for (int i = 0; i < LANES; i++)
-
-/* Not every compiler and C library can choose between clones of a function when a program starts. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && __GNUC__ >= 12
-#define WIDEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define WIDEST
-#endif
 
 typedef struct {
     float offset; /* of its phase */
