@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import rclpy
+from asking import ask
 from rclpy.signals import SignalHandlerOptions
 from up_run import Run
 
@@ -111,6 +112,7 @@ class Probe:
         self.node = rclpy.create_node("probe", context=self.context, namespace=namespace)
         self.executor = SteadyExecutor(context=self.context)
         self.executor.add_node(self.node)
+        self._clients = {}
 
     def publisher(self, topic: topics.Topic):
         return topics.publisher(self.node, topic)
@@ -122,11 +124,9 @@ class Probe:
         return heard
 
     def call(self, entry: topics.ServiceEntry, **request):
-        client = topics.client(self.node, entry)
-        self.until(client.service_is_ready, f"service {entry.name}")
-        future = client.call_async(entry.type.Request(**request))
-        self.until(future.done, f"an answer of {entry.name}")
-        return future.result()
+        if entry.name not in self._clients:
+            self._clients[entry.name] = topics.client(self.node, entry)
+        return ask(self.until, self._clients[entry.name], entry.type.Request(**request), entry.name)
 
     def spin(self, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from asking import ask
 
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.motion import applied_of, mode_of, plan_message, target_of
@@ -108,8 +109,5 @@ class RobotStub:
     def call(self, entry: topics.ServiceEntry) -> tuple[bool, str]:
         if entry.name not in self._clients:
             self._clients[entry.name] = topics.client(self._probe.node, entry)
-        client = self._clients[entry.name]
-        self.until(client.service_is_ready, f"service {entry.name}")
-        future = client.call_async(entry.type.Request())
-        self.until(future.done, f"answer of {entry.name}")
-        return future.result().success, future.result().message
+        answer = ask(self.until, self._clients[entry.name], entry.type.Request(), entry.name)
+        return answer.success, answer.message

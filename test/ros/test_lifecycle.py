@@ -4,6 +4,7 @@ import threading
 
 import pytest
 import rclpy
+from asking import ask
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -98,10 +99,7 @@ def test_the_executor_serves_what_the_newest_configure_made_and_nothing_else(bui
         probe.until(lambda: executor.spin_once(0.01) or condition(), what)
 
     def change(number):
-        until(client.service_is_ready, "the lifecycle service")
-        future = client.call_async(ChangeState.Request(transition=Transition(id=number)))
-        until(future.done, "the answer")
-        assert future.result().success
+        assert ask(until, client, ChangeState.Request(transition=Transition(id=number)), "change_state").success
 
     def say(word):
         until(lambda: publisher.get_subscription_count() == 1, "one subscription")

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from asking import ask
 from geometry_msgs.msg import Twist
 from graph import Graph
 from lifecycle_msgs.msg import Transition
@@ -42,19 +43,15 @@ def alone(tmp_path, domain):
 
 def set_mode(planner, mode):
     client = planner.probe.node.create_client(SetParameters, "planner/set_parameters")
-    planner.probe.until(client.service_is_ready, "the parameter service")
     value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=mode)
-    future = client.call_async(SetParameters.Request(parameters=[Parameter(name="mode", value=value)]))
-    planner.probe.until(future.done, "the answer")
-    return future.result().results[0]
+    request = SetParameters.Request(parameters=[Parameter(name="mode", value=value)])
+    return ask(planner.probe.until, client, request, "set_parameters").results[0]
 
 
 def change_state(planner, number):
     client = planner.probe.node.create_client(ChangeState, "planner/change_state")
-    planner.probe.until(client.service_is_ready, "the lifecycle service")
-    future = client.call_async(ChangeState.Request(transition=Transition(id=number)))
-    planner.probe.until(future.done, "the answer")
-    return future.result().success
+    request = ChangeState.Request(transition=Transition(id=number))
+    return ask(planner.probe.until, client, request, "change_state").success
 
 
 # Models

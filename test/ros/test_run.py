@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from asking import ask
+from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
-from rclpy.parameter_client import AsyncParameterClient
 
 HERE = Path(__file__).parent
 
@@ -48,11 +49,9 @@ def start(tmp_path, probe):
 
 
 def set_parameters(probe, **values):
-    client = AsyncParameterClient(probe.node, "subject")
-    probe.until(client.services_are_ready, "parameter services")
-    future = client.set_parameters([Parameter(name.replace("__", "."), value=v) for name, v in values.items()])
-    probe.until(future.done, "an answer")
-    return future.result().results[0]
+    client = probe.node.create_client(SetParameters, "subject/set_parameters")
+    parameters = [Parameter(name.replace("__", "."), value=v).to_parameter_msg() for name, v in values.items()]
+    return ask(probe.until, client, SetParameters.Request(parameters=parameters), "set_parameters").results[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
