@@ -140,6 +140,11 @@ class PlannerConfig(Shared):
     train_every: int = setting(25, "in lockstep, steps between two calls of the learner", low=1)
     precision: str = setting("auto", "of rollouts; auto: bf16 where the processor is made for it", choices=PRECISIONS)
     threads: int = setting(1, "threads that plan", low=1, high=64)
+    device: str = setting(
+        "cpu",
+        "where candidates are scored; cuda: on the GPU, as one recorded graph (not tried on one yet)",
+        choices=("cpu", "cuda"),
+    )
     mppi: MppiConfig = section(MppiConfig)
     cost: CostConfig = section(CostConfig)
     explore: ExploreConfig = section(ExploreConfig)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.filter import StateFilter
+from mbrl_ros.control.on_device import OnDevice
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.native import NotCompiled, planning_model, why_not
@@ -49,6 +50,7 @@ class Agent:
         self._motion = RandomMotion(self.map.size, config.explore.knot_steps, config.seed)
         self._sequence = -1
         self._step = 0  # control steps since the beginning
+        self._on_device: OnDevice | None = None
         self._build()
         self.forget()
 
@@ -68,6 +70,8 @@ class Agent:
         c = self.config
         self._model = planning_model(model, c.precision, c.threads) if isinstance(model, Ensemble) else model
         self.model_version = version
+        if self._on_device is not None and not self._on_device.load(self._model):
+            self._on_device = None
         self._build()
 
     def configure(self, config: PlannerConfig) -> None:
@@ -77,6 +81,7 @@ class Agent:
             self.samples = config.mppi.samples
         self.config = config
         if rebuild:
+            self._on_device = None
             self._build()
 
     def set_samples(self, samples: int) -> None:
@@ -113,7 +118,7 @@ class Agent:
         with torch.inference_mode():
             for _ in range(times):
                 began = time.perf_counter()
-                PLANNERS[self.config.planner](config, self._problem, warm, generator)
+                self._search(warm, generator)
                 self._predict(self.layout.scales, [self.spec.stance])
                 took.append((time.perf_counter() - began) * 1e3)
         return took
@@ -182,6 +187,10 @@ class Agent:
         self._problem = make_problem(
             self._situation, self._model, self.task, self.map, c.cost, c.treatment, c.pessimism, self.samples
         )
+        self._elsewhere = {}
+        if c.device != "cpu" and c.planner == "mppi" and hasattr(self._model, "weights"):
+            self._on_device = self._on_device or OnDevice(c, self.spec, self._model, c.device)
+            self._elsewhere = {"search": self._on_device.search_from(self._situation, self.samples)}
         warm = getattr(self, "_warm", None)
         if warm is not None and len(warm) != horizon:
             self._warm = torch.cat([warm, warm[-1:].expand(max(0, horizon - len(warm)), -1)])[:horizon]
@@ -244,7 +253,7 @@ class Agent:
         else:
             s.before.copy_(self._warm[min(elapsed, config.horizon) - 1])
             warm = mppi.shifted(self._warm, elapsed, s.prior, config.tail)
-        result = PLANNERS[self.config.planner](config, self._problem, warm, self._generator)
+        result = self._search(warm, self._generator)
         self.last_result = result
         if isinstance(result, NoPlan):
             return result
@@ -254,6 +263,9 @@ class Agent:
             motion = self._motion.between(self._step, len(decisions)) * self.map.explore
             decisions = (decisions + self.config.explore.while_learning * motion).clamp(*self.map.bounds)
         return decisions
+
+    def _search(self, warm: Tensor, generator: torch.Generator) -> PlanResult | NoPlan:
+        return PLANNERS[self.config.planner](self.config.mppi, self._problem, warm, generator, **self._elsewhere)
 
     def _phases(self, first_ns: int, count: int) -> Tensor:
         """(count,) of the gait from robot time `first_ns` on, one a step."""

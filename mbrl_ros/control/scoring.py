@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +14,9 @@ from mbrl_ros.settings import CostConfig
 
 @dataclass(frozen=True)
 class Situation:
-    """The fixed buffers that a tick overwrites."""
+    """The fixed buffers that a tick overwrites: views of one, so that one copy brings them to another device."""
 
+    all: Tensor
     state: Tensor  # (S,) features at the first planned step
     command: Tensor  # (C,)
     phase: Tensor  # (H,) of the gait at each step
@@ -23,13 +25,10 @@ class Situation:
 
     @staticmethod
     def empty(state_size: int, command_size: int, decision_size: int, horizon: int) -> Situation:
-        return Situation(
-            torch.zeros(state_size),
-            torch.zeros(command_size),
-            torch.zeros(horizon),
-            torch.zeros(horizon, decision_size),
-            torch.zeros(decision_size),
-        )
+        shapes = (state_size,), (command_size,), (horizon,), (horizon, decision_size), (decision_size,)
+        sizes = [math.prod(shape) for shape in shapes]
+        buffer = torch.zeros(sum(sizes))
+        return Situation(buffer, *(part.view(shape) for part, shape in zip(buffer.split(sizes), shapes, strict=True)))
 
 
 def make_problem(

@@ -24,17 +24,12 @@ def folded(model: Ensemble) -> tuple[list[Tensor], list[Tensor]]:
     return weights, biases
 
 
-class FoldedEnsemble:
-    """Same `rollout` as Ensemble, faster; differentiable. Never changes: another version is another object."""
+class FoldedRollout:
+    """Same `rollout` as Ensemble, faster, from weights and biases as `folded` makes them."""
 
-    def __init__(self, model: Ensemble):
-        self.members, self._state_size = model.members, len(model.normaliser.state_mean)
-        self.weights, self.biases = folded(model)
-        self._adjoint = TorchAdjoint(self.weights, self.biases)
-
-    def differentiable_rollout(self, states: Tensor, actions: Tensor) -> Tensor:
-        """As `rollout`; autograd finds the way back to the targets."""
-        return DifferentiableRollout.apply(states, actions, self.rollout, self._adjoint)
+    def __init__(self, weights: list[Tensor], biases: list[Tensor]):
+        self.members, self._state_size = len(biases[-1]), biases[-1].shape[-1]
+        self.weights, self.biases = weights, biases
 
     @torch.no_grad()
     def rollout(self, states: Tensor, actions: Tensor) -> Tensor:
@@ -53,3 +48,15 @@ class FoldedEnsemble:
             x = torch.baddbmm(x + self.biases[-1], h, self.weights[-1])
             out[:, step] = x
         return out.transpose(1, 2)
+
+
+class FoldedEnsemble(FoldedRollout):
+    """Differentiable, too. Never changes: another version is another object."""
+
+    def __init__(self, model: Ensemble):
+        super().__init__(*folded(model))
+        self._adjoint = TorchAdjoint(self.weights, self.biases)
+
+    def differentiable_rollout(self, states: Tensor, actions: Tensor) -> Tensor:
+        """As `rollout`; autograd finds the way back to the targets."""
+        return DifferentiableRollout.apply(states, actions, self.rollout, self._adjoint)

@@ -119,7 +119,8 @@ class NativeEnsemble:
         if self.path not in paths(precision):
             raise ValueError(f"no path {path!r} for {precision} here; there are {', '.join(paths(precision))}")
         self._model = _packed(model, self.path)
-        self._adjoint = NativeAdjoint(*folded(model), _library())
+        self.weights, self.biases = folded(model)
+        self._adjoint = NativeAdjoint(self.weights, self.biases, _library())
 
     def differentiable_rollout(self, states: Tensor, actions: Tensor) -> Tensor:
         """As `rollout`; autograd finds the way back to the targets."""

@@ -1,6 +1,12 @@
-"""MPPI: perturb the shifted plan, weigh each candidate by the exponential of its return, average."""
+"""MPPI: perturb the shifted plan, weigh each candidate by the exponential of its return, average.
+
+`search` decides nothing by what it finds and waits for no number, so that a GPU can run it as one recorded graph;
+`plan` judges what came of it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor
@@ -10,47 +16,54 @@ from mbrl_ros.planners.polish import polished
 from mbrl_ros.planners.problem import NoPlan, PlanResult, Problem
 from mbrl_ros.settings import MppiConfig
 
+NUMBERS = 5  # that a search says about itself
 
-def plan(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generator) -> PlanResult | NoPlan:
-    """`warm` (H, U) is the previous plan, already shifted to now. Its mean and the prior are among the candidates."""
+
+def search(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """The plan (H, U), and NUMBERS: best and expected return, effective, non-finite candidates, hopeless refinements."""
     low, high = problem.bounds
     mean = warm
-    non_finite = 0
+    non_finite = hopeless = warm.new_zeros(())
     for _ in range(config.iterations):
         noise = correlated_noise(problem.candidates, *warm.shape, config.knot_steps, generator)
         candidates = mean + noise * (config.noise * problem.noise)
         candidates[0], candidates[1] = mean, problem.prior
         candidates = candidates.clamp_(low, high)
         returns = problem.score(candidates)
-        finite = torch.isfinite(returns)
-        bad = int((~finite).sum())
-        non_finite += bad
-        if bad == len(returns):
-            return NoPlan("no candidate has a finite score")
-        if bad:
-            returns = returns.masked_fill(~finite, -torch.inf)
-        best = returns.max()
+        bad = ~torch.isfinite(returns)
+        non_finite, hopeless = non_finite + bad.sum(), hopeless + bad.all()
+        ranked = returns.masked_fill(bad, -torch.inf)
+        best = ranked.max()
         # To the median: one exploding candidate would inflate a standard deviation and flatten all weights.
-        spread = best - returns[finite].median()
-        weights = torch.softmax((returns - best) / (config.temperature * spread + 1e-6), 0)
+        median = ranked.sort(descending=True).values.take((~bad).sum() // 2)
+        weights = torch.softmax((ranked - best) / (config.temperature * (best - median) + 1e-6), 0)
         mean = torch.tensordot(weights, candidates, 1)
-        if not torch.isfinite(mean).all():
-            return NoPlan("the plan is not finite")
+    expected = (weights * returns.masked_fill(bad, 0.0)).sum()
+    return mean, torch.stack([best, expected, 1 / weights.square().sum(), non_finite, hopeless])
+
+
+def plan(
+    config: MppiConfig, problem: Problem, warm: Tensor, generator: Generator, search: Callable = search
+) -> PlanResult | NoPlan:
+    """`warm` (H, U) is the previous plan, already shifted to now. Its mean and the prior are among the candidates.
+
+    `search`: another one of the same kind, as on another device.
+    """
+    mean, numbers = search(config, problem, warm, generator)
+    best, expected, effective, non_finite, hopeless = numbers.tolist()
+    if hopeless:
+        return NoPlan("no candidate has a finite score")
+    if not torch.isfinite(mean).all():
+        return NoPlan("the plan is not finite")
     if config.polish:
         mean = polished(config, problem, torch.stack([mean, warm]))
-    return PlanResult(
-        actions=mean,
-        best=float(best),
-        mean=float((weights * returns.nan_to_num(neginf=0.0)).sum()),
-        non_finite=non_finite,
-        effective=float(1 / weights.square().sum()),
-    )
+    return PlanResult(mean, best, expected, int(non_finite), effective)
 
 
 def correlated_noise(count: int, horizon: int, size: int, knot_steps: int, generator: Generator) -> Tensor:
     """(count, horizon, size) unit normal at knots, linear in between."""
-    between = knot_weights(horizon, knot_steps)
-    knots = torch.randn(count, between.shape[1], size, generator=generator)
+    between = knot_weights(horizon, knot_steps, generator.device)
+    knots = torch.randn(count, between.shape[1], size, generator=generator, device=generator.device)
     return torch.matmul(between, knots)
 
 

@@ -51,7 +51,8 @@ class GaitMap:
         order = {name: i for i, name in enumerate(spec.actuated_names)}
         self._order = torch.tensor([order[name] for leg in legs.each for name in leg.joints]).argsort()
         self._low, self._high = torch.tensor(spec.target_limits, dtype=torch.float32)[:, :, None, None]
-        self._native = self._compiled() if gait_native.library() and count <= gait_native.MOST_LEGS else None
+        here = self._unit.device.type == "cpu" and count <= gait_native.MOST_LEGS
+        self._native = self._compiled() if here and gait_native.library() else None
 
     def _compiled(self) -> gait_native.NativeGait:
         place = self._order.argsort().view(-1, 3).tolist()  # of each leg's joints among the targets
@@ -90,7 +91,7 @@ class GaitMap:
         return torch.cat([stride, lift[None], torch.zeros(self.size - 4)])
 
     def decode(self, decisions: Tensor, phase: Tensor) -> Tensor:
-        if self._native is not None and decisions.device.type == "cpu" and decisions.dtype == torch.float32:
+        if self._native is not None and decisions.dtype == torch.float32:
             return self._native.decode(decisions, phase)
         return self.decode_by_torch(decisions, phase)
 
