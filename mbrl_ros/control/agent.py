@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mbrl_ros.compiled import NotCompiled
 from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.filter import StateFilter
 from mbrl_ros.control.on_device import OnDevice
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.ensemble import Ensemble
-from mbrl_ros.dynamics.native import NotCompiled, planning_model, why_not
+from mbrl_ros.dynamics.native import planning_model, why_not
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan, PlanResult
 from mbrl_ros.planners.registry import PLANNERS

@@ -6,19 +6,18 @@ import ctypes
 import functools
 import platform
 from concurrent.futures import ThreadPoolExecutor
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mbrl_ros.config import ConfigError
+from mbrl_ros.compiled import NotCompiled, library
 from mbrl_ros.dynamics.adjoint import DifferentiableRollout, NativeAdjoint
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble, folded
 
-LIBRARY = "_rollout"
+LIBRARY = "rollout"
 REVISION, LANES, NEURONS = 3, 16, 4  # as in rollout.c
 WORTH_WAKING = 20  # steps of 16 rows; fewer are done before another thread is awake
 LOG2_E = 1.4426950408889634
@@ -61,29 +60,13 @@ class _Question(ctypes.Structure):
     ]
 
 
-class NotCompiled(ConfigError):
-    """rollout.c cannot be used here; the message says why."""
-
-
 @functools.cache
 def _library() -> ctypes.CDLL:
     """The compiled rollout.c; NotCompiled where there is none that fits."""
-    folder = Path(__file__).resolve().parent
-    found = [path for suffix in EXTENSION_SUFFIXES if (path := folder / f"{LIBRARY}{suffix}").is_file()]
-    if not found:
-        raise NotCompiled(
-            f"{folder} has no compiled rollout.c; with a C compiler there, in a checkout `make clean setup` makes it"
-        )
-    try:
-        library = ctypes.CDLL(str(found[0]))
-        library.rollout_path.argtypes = [ctypes.c_char_p]
-        library.rollout.argtypes = library.rollout_help.argtypes = [ctypes.POINTER(_Model), ctypes.POINTER(_Question)]
-        revision = library.rollout_revision()
-    except (OSError, AttributeError) as error:
-        raise NotCompiled(f"{found[0]} does not load: {error}; `make clean setup` makes it anew") from error
-    if revision != REVISION:
-        raise NotCompiled(f"{found[0]} is of another version ({revision}, not {REVISION}); `make setup` makes it anew")
-    return library
+    found = library(Path(__file__).resolve().parent, LIBRARY, REVISION)
+    found.rollout_path.argtypes = [ctypes.c_char_p]
+    found.rollout.argtypes = found.rollout_help.argtypes = [ctypes.POINTER(_Model), ctypes.POINTER(_Question)]
+    return found
 
 
 def paths(precision: str) -> tuple[str, ...]:

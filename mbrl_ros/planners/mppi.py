@@ -20,7 +20,7 @@ NUMBERS = 5  # that a search says about itself
 
 
 def search(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """The plan (H, U), and NUMBERS: best and expected return, effective, non-finite candidates, hopeless refinements."""
+    """The plan (H, U), and NUMBERS: best and mean return, effective and non-finite candidates, hopeless refinements."""
     low, high = problem.bounds
     mean = warm
     non_finite = hopeless = warm.new_zeros(())

@@ -52,7 +52,7 @@ class GaitMap:
         self._order = torch.tensor([order[name] for leg in legs.each for name in leg.joints]).argsort()
         self._low, self._high = torch.tensor(spec.target_limits, dtype=torch.float32)[:, :, None, None]
         here = self._unit.device.type == "cpu" and count <= gait_native.MOST_LEGS
-        self._native = self._compiled() if here and gait_native.library() else None
+        self._native = self._compiled() if here and not gait_native.why_not() else None
 
     def _compiled(self) -> gait_native.NativeGait:
         place = self._order.argsort().view(-1, 3).tolist()  # of each leg's joints among the targets

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-LIBRARY = "_gait"
+from mbrl_ros import compiled
+
+LIBRARY = "gait"
 REVISION, LANES, MOST_LEGS = 1, 16, 8  # as in gait.c
 SMALL = 2e-3  # of a decision: the curve is 0.1% off a straight line there, and so is float32
 
@@ -45,22 +46,23 @@ class _Map(ctypes.Structure):
 
 
 @functools.cache
-def library() -> ctypes.CDLL | None:
-    """The compiled gait.c; None where there is none that fits."""
-    folder = Path(__file__).resolve().parent
-    for path in (folder / f"{LIBRARY}{suffix}" for suffix in EXTENSION_SUFFIXES):
-        if path.is_file():
-            try:
-                found = ctypes.CDLL(str(path))
-                revision = found.gait_revision()
-            except (OSError, AttributeError):  # of another machine, or of another version
-                return None
-            address, whole = ctypes.c_void_p, ctypes.c_int64
-            found.gait_decode.argtypes = [
-                ctypes.POINTER(_Map), whole, whole, address, whole, whole, address, whole, address
-            ]  # fmt: skip
-            found.gait_decode.restype = None
-            return found if revision == REVISION else None
+def library() -> ctypes.CDLL:
+    """The compiled gait.c; NotCompiled where there is none that fits."""
+    found = compiled.library(Path(__file__).resolve().parent, LIBRARY, REVISION)
+    address, whole = ctypes.c_void_p, ctypes.c_int64
+    found.gait_decode.argtypes = [
+        ctypes.POINTER(_Map), whole, whole, address, whole, whole, address, whole, address
+    ]  # fmt: skip
+    found.gait_decode.restype = None
+    return found
+
+
+def why_not() -> str | None:
+    """Why NativeGait cannot run here; None where it can."""
+    try:
+        library()
+    except compiled.NotCompiled as error:
+        return str(error)
     return None
 
 

@@ -111,6 +111,19 @@ def dds() -> Finding:
     return Finding("ok", f"DDS between two processes ({where}): {answer}")
 
 
+def in_c() -> Finding:
+    """What rollouts and gaits run in."""
+    try:
+        from mbrl_ros.dynamics.native import why_not
+        from mbrl_ros.robots import gait_native
+    except ImportError as error:
+        return Finding("warn", f"compiled parts: not looked for without {error.name}", f"pip install {error.name}")
+    if reason := why_not("float32") or gait_native.why_not():
+        return Finding("warn", "compiled parts: not all there, so plans take two to three times as long", reason)
+    bf16 = why_not("bf16")
+    return Finding("ok", f"compiled parts: all there; rollouts in {'float32' if bf16 else 'bf16'}")
+
+
 def gpu() -> Finding:
     try:
         import torch
@@ -169,4 +182,4 @@ def disk() -> Finding:
     return Finding("ok", what)
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (python, packages, ros, dds, gpu, rendering, cores, realtime, disk)
+CHECKS: tuple[Callable[[], Finding], ...] = (python, packages, ros, dds, in_c, gpu, rendering, cores, realtime, disk)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mbrl_ros.dynamics import native
 from mbrl_ros.up import doctor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +21,12 @@ def test_a_renderer_that_cannot_start_is_a_warning_with_its_mend(monkeypatch):
     finding = doctor.rendering()
     assert finding.verdict == "warn"
     assert finding.fix
+
+
+def test_a_part_that_is_not_compiled_is_told_with_its_mend(monkeypatch):
+    monkeypatch.setattr(native, "why_not", lambda precision: "no compiled rollout.c; `make clean setup` makes it")
+    finding = doctor.in_c()
+    assert finding.verdict == "warn" and "make clean setup" in finding.fix
 
 
 def test_a_missing_gpu_fails_nothing(monkeypatch):

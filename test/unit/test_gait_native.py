@@ -7,7 +7,7 @@ from mbrl_ros.robots import gait_native
 from mbrl_ros.robots.gait import GaitMap
 from mbrl_ros.robots.spec import load_robot
 
-pytestmark = pytest.mark.skipif(not gait_native.library(), reason="gait.c is not compiled")
+pytestmark = pytest.mark.skipif(gait_native.why_not(), reason=str(gait_native.why_not()))
 
 
 @pytest.mark.parametrize("count", [1, 16, 37])

@@ -8,9 +8,10 @@ import torch
 from learning_driver import CARTPOLE, GO1
 from test_ensemble import by_the_book, inputs, lively
 
+from mbrl_ros.compiled import NotCompiled
 from mbrl_ros.dynamics import native
 from mbrl_ros.dynamics.folded import FoldedEnsemble
-from mbrl_ros.dynamics.native import PATHS, NativeEnsemble, NotCompiled, paths, planning_model, why_not
+from mbrl_ros.dynamics.native import PATHS, NativeEnsemble, paths, planning_model, why_not
 from mbrl_ros.settings import EnsembleConfig
 
 if reason := why_not("float32"):
@@ -185,8 +186,8 @@ def test_a_library_of_another_version_or_none_is_told_with_its_mend(monkeypatch)
     try:
         monkeypatch.setattr(native, "REVISION", -1)
         assert "another version" in why_not("float32") and "make setup" in why_not("float32")
-        monkeypatch.setattr(native, "LIBRARY", "_absent")
-        with pytest.raises(NotCompiled, match="no compiled rollout.c"):
+        monkeypatch.setattr(native, "LIBRARY", "absent")
+        with pytest.raises(NotCompiled, match="no compiled absent.c"):
             NativeEnsemble(lively(CONFIG), "float32")
         assert isinstance(planning_model(lively(CONFIG)), FoldedEnsemble)
     finally:
