@@ -12,6 +12,7 @@ from mbrl_ros.types import Transition
 
 CHUNK = 40  # transitions that are held out, or resampled, together
 HELD_OUT = 10  # every so many chunks one is held out
+COLUMNS = ("states", "actions", "next", "run", "sequence")
 
 
 class ReplayBuffer:
@@ -47,6 +48,19 @@ class ReplayBuffer:
         self._sequence[i] = t.sequence
         self._last = t
         self.added += 1
+
+    def newest(self, most: int) -> dict[str, np.ndarray]:
+        """At most so many transitions, the oldest first: for `remember`."""
+        slots = np.arange(self.added - min(most, len(self)), self.added) % self.capacity
+        return {name: getattr(self, f"_{name}")[slots] for name in COLUMNS}
+
+    def remember(self, columns: dict[str, np.ndarray]) -> None:
+        """What another buffer had as its newest, before anything is added to this one."""
+        if self.added:
+            raise ValueError("what is remembered comes before what is added")
+        for name in COLUMNS:
+            setattr(self, f"_{name}", columns[name][-self.capacity :].astype(getattr(self, f"_{name}").dtype))
+        self.added = len(self._run)
 
     def _follows(self, t: Transition) -> bool:
         """Whether it is the next one of the same planner, one step later."""
@@ -84,11 +98,11 @@ class ReplayBuffer:
         return self._states[slots], self._next[slots]
 
     def _grow(self, size: int) -> None:
-        for name in ("_states", "_actions", "_next", "_run", "_sequence"):
-            old = getattr(self, name)
+        for name in COLUMNS:
+            old = getattr(self, f"_{name}")
             new = np.zeros((size, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
-            setattr(self, name, new)
+            setattr(self, f"_{name}", new)
 
 
 def is_held_out(sequence: np.ndarray) -> np.ndarray:

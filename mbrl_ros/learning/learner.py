@@ -36,10 +36,21 @@ class Verdict:
 class Learner:
     """Owns the buffer, the candidate that is trained and the incumbent that plans."""
 
-    def __init__(self, spec: RobotSpec, config: LearnerConfig, model: Ensemble | None = None, card: Card | None = None):
+    def __init__(
+        self,
+        spec: RobotSpec,
+        config: LearnerConfig,
+        model: Ensemble | None = None,
+        card: Card | None = None,
+        memory: dict[str, np.ndarray] | None = None,
+    ):
+        """`model` to go on from; `memory`, as data/memory.py reads it: some of what that has learned from."""
         self.spec, self.config = spec, config
         self.layout = FeatureLayout(spec)
         self.buffer = self._empty_buffer()
+        if memory is not None:
+            self.buffer.remember(memory)
+        self._remembered = self.buffer.added
         self.incumbent = model
         self.version = card.version if card else 0
         self.earlier_seconds = card.seconds if card else 0.0  # of data behind the model that came with it
@@ -54,12 +65,12 @@ class Learner:
     @property
     def seconds(self) -> float:
         """Of robot data seen in this run."""
-        return self.buffer.added * self.spec.dt
+        return (self.buffer.added - self._remembered) * self.spec.dt
 
     def add(self, transition: Transition) -> None:
         if Flag.ANEW in transition.flags:
             self.earlier_seconds += self.seconds
-            self.buffer, self._trained_at = self._empty_buffer(), 0.0
+            self.buffer, self._remembered, self._trained_at = self._empty_buffer(), 0, 0.0
         self.buffer.add(transition)
 
     def due(self) -> bool:

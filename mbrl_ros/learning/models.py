@@ -6,8 +6,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
+from mbrl_ros.data import memory
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, ModelRefused, from_bytes, to_bytes
+from mbrl_ros.learning.learner import Learner
 from mbrl_ros.paths import model_file
 from mbrl_ros.robots.features import FeatureLayout
 
@@ -20,10 +24,18 @@ def load_model(model: str, run: str, layout: FeatureLayout) -> tuple[Ensemble, C
     return from_bytes(path.read_bytes(), layout) if path else None
 
 
-def save_model(model: Ensemble, card: Card, folder: Path, **more) -> Path:
-    """Writes the weights and, beside them, card.json for people; each appears whole or not at all."""
+def load_memory(model: str, run: str, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
+    """What the same model has learned from; None for scratch, and where nothing was kept."""
+    path = model_file(model, run)
+    return memory.beside(path, layout.spec.layout_hash, layout.size, len(layout.spec.actuated)) if path else None
+
+
+def save_model(learner: Learner, folder: Path, **more) -> Path:
+    """Writes the weights, what they learned from, and card.json for people; each appears whole or not at all."""
+    model, card = learner.incumbent, learner.card
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "model.safetensors", to_bytes(model, card))
+    write_whole(folder / memory.FILE, memory.to_bytes(learner.buffer, card.layout))
     text = json.dumps({**asdict(card), "ensemble": asdict(model.config), **more}, indent=2)
     write_whole(folder / "card.json", (text + "\n").encode())
     return folder / "model.safetensors"

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         if args.out:
             folder = args.out if len(seeds) == 1 else args.out / f"seed_{seed}"
             about = {"run": run.name, "seed": seed, "action_map": run.planner.action_map, "falls": len(curve.falls)}
-            path = save_model(learner.incumbent, learner.card, folder, **about, config=as_mapping(run.planner))
+            path = save_model(learner, folder, **about, config=as_mapping(run.planner))
             console.print(f"model written to {path}")
     if args.report:
         config = {"run": run.name, "robot_seconds": args.robot_seconds, "planner": as_mapping(run.planner)}

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from rclpy.clock import Clock, ClockType
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.data.inbox import Inbox
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
 from mbrl_ros.learning.learner import Learner
-from mbrl_ros.learning.models import Versions, load_model
+from mbrl_ros.learning.models import Versions, load_memory, load_model
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import lockstep, topics
 from mbrl_ros.nodes.messages.fields import Refused
@@ -64,10 +65,17 @@ class LearnerNode(ManagedNode):
         self._versions = Versions(Path(config.folder), layout) if config.folder else None
         self._kept = self._versions.newest() if self._versions else None
         found = self._kept[:2] if self._kept else self._first or (None, None)
-        self._learner = Learner(self._spec, config, *found)
+        self._learner = Learner(self._spec, config, *found, self._memory(config, layout))
         if self._kept:
             self._learner.version = max(self._learner.version, self._versions.highest())
         self._offered = {card.version for _, card in (found, self._first or (None, None)) if card}
+
+    def _memory(self, config: LearnerConfig, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
+        try:
+            return load_memory(config.model, "", layout) if config.remember else None
+        except ConfigError as error:
+            self.get_logger().error(f"learning on without what the model knows: {error}")
+            return None
 
     def activate(self) -> None:
         self._round: Iterator[float] | None = None

@@ -329,7 +329,7 @@ def test_only_the_newest_versions_stay_on_disk(tmp_path):
 def test_a_model_that_was_saved_can_be_started_from_by_its_folder(tmp_path):
     one = learner(100)
     trained_round(one)
-    path = save_model(one.incumbent, one.card, tmp_path / "mine", run="cartpole_mpc")
+    path = save_model(one, tmp_path / "mine", run="cartpole_mpc")
     for name in (tmp_path / "mine", path):
         model, card = load_model(str(name), "cartpole_mpc", LAYOUT)
         assert card == one.card
