@@ -135,6 +135,10 @@ class PlannerConfig(Shared):
     filter: bool = setting(True, "merge each measured state with the model's prediction of it")
     speed_limit: float = setting(1.0, "m/s, a longer commanded velocity is scaled down", low=0.0, high=5.0, live=True)
     yaw_rate_limit: float = setting(1.0, "rad/s", low=0.0, high=10.0, live=True)
+    acceleration_limit: float = setting(
+        2.0, "m/s^2, with which a commanded velocity is approached", low=0.1, high=100.0, live=True
+    )
+    yaw_acceleration_limit: float = setting(4.0, "rad/s^2, likewise", low=0.1, high=100.0, live=True)
     command_timeout: float = setting(0.5, "s, an older cmd_vel counts as zero", low=0.0)
     stamped_command: bool = setting(False, "cmd_vel is a TwistStamped")
     train_every: int = setting(25, "in lockstep, steps between two calls of the learner", low=1)

@@ -14,6 +14,7 @@ from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.filter import StateFilter
 from mbrl_ros.control.on_device import OnDevice
 from mbrl_ros.control.scoring import Situation, make_problem
+from mbrl_ros.control.velocity_command import approached
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.native import planning_model, why_not
 from mbrl_ros.planners import mppi
@@ -98,6 +99,7 @@ class Agent:
         self._estimate: np.ndarray | None = None
         self._stamp_ns: int | None = None
         self._plan: Plan | None = None
+        self.command = np.zeros(self.task.command_size)  # that the newest plan follows: on the way to the wanted one
         self._filter.forget()
 
     def note_applied(self, stamp_ns: int, target: np.ndarray, action: Action) -> None:
@@ -148,6 +150,7 @@ class Agent:
         if self.gait_origin_ns is None:
             self.gait_origin_ns = state.stamp_ns
         self._step += elapsed
+        command = self._approach(np.asarray(command, np.float64), elapsed)
         estimate = self._update_estimate(self.layout.encode(state), elapsed)
         promised = [self._in_force(self._step + i) for i in range(self.config.delay + self.latency_steps)]
         first_ns = state.stamp_ns + self.config.delay * self.spec.dt_ns
@@ -167,7 +170,7 @@ class Agent:
         else:
             phase = self._phases(first_ns, self._points)
             targets = self.map.decode(decisions[None, : self._points], phase)[0].numpy().astype(np.float64)
-        self._estimate, self._stamp_ns = estimate, state.stamp_ns
+        self._estimate, self._stamp_ns, self.command = estimate, state.stamp_ns, command
         first = self._step - self.latency_steps
         self._promised = {s: t for s, t in self._promised.items() if s >= first}
         self._applied = {s: a for s, a in self._applied.items() if s >= first - 1}
@@ -179,6 +182,13 @@ class Agent:
             state.stamp_ns, self._sequence, self.model_version, self.gait_origin_ns, offsets, targets, exploring
         )
         return self._plan
+
+    def _approach(self, wanted: np.ndarray, elapsed: int) -> np.ndarray:
+        """(C,) no robot changes its velocity at once, and those that try fall."""
+        if self.task.goal is not None:
+            return wanted
+        c, seconds = self.config, elapsed * self.spec.dt
+        return approached(self.command, wanted, c.acceleration_limit * seconds, c.yaw_acceleration_limit * seconds)
 
     def _build(self) -> None:
         """The problem for the present shapes; a warm start of another horizon is cut or prolonged."""

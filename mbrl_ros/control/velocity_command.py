@@ -1,4 +1,4 @@
-"""Which velocity to follow now: the newest command, bounded, for as long as it is fresh."""
+"""Which velocity to follow now: the newest command, bounded, for as long as it is fresh; and how to get there."""
 
 from __future__ import annotations
 
@@ -31,3 +31,13 @@ class VelocityCommand:
         speed = float(np.hypot(vx, vy))
         scale = min(1.0, speed_limit / speed) if speed > 0 else 1.0
         return np.array([vx * scale, vy * scale, np.clip(yaw_rate, -yaw_rate_limit, yaw_rate_limit)])
+
+
+def approached(now: np.ndarray, wanted: np.ndarray, speed: float, yaw_rate: float) -> np.ndarray:
+    """(3,) from `now` towards `wanted`, on a straight line: by at most `speed` m/s and `yaw_rate` rad/s."""
+    change = wanted - now
+    length = float(np.hypot(*change[:2]))
+    if length > speed:
+        change[:2] *= speed / length
+    change[2] = np.clip(change[2], -yaw_rate, yaw_rate)
+    return now + change

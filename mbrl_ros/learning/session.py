@@ -52,7 +52,7 @@ class Session:
         plan = self.agent.act(state, command)
         if not isinstance(plan, NoPlan):
             self._guard = gate.receive_plan(self._guard, plan, now)
-            self._experience.note(now, command, plan.exploring)
+            self._experience.note(now, self.agent.command, plan.exploring)
         self._guard, decision = gate.decide(self._guard, now, now)
         told = decision.command
         self.actions[told.action] += 1

@@ -259,13 +259,13 @@ class Planner(ManagedNode):
             self._models.failed(plan.reason)
         else:
             self._plans.publish(plan_message(plan, self._spec))
-            self._note_plan(plan, wanted, received_ns, time.monotonic_ns())
+            self._note_plan(plan, received_ns, time.monotonic_ns())
         if self._learner_asked is None:
             self._models.take(wait=config.lockstep)
 
-    def _note_plan(self, plan: Plan, wanted: np.ndarray, received_ns: int, now_ns: int) -> None:
+    def _note_plan(self, plan: Plan, received_ns: int, now_ns: int) -> None:
         self._models.planned()
-        self._experience.note(plan.stamp_ns, wanted, plan.exploring)
+        self._experience.note(plan.stamp_ns, self._agent.command, plan.exploring)
         took_ms, planned = (now_ns - received_ns) / 1e6, self._agent.mode == "mppi"
         whole = not planned or self._agent.samples >= self._settings.current.mppi.samples
         self._ticks.planned(took_ms, self._agent.last_result if planned else None, whole, now_ns)

@@ -25,7 +25,7 @@ CARTPOLE_CONFIG = PlannerConfig(
     robot="cartpole", task="cartpole", action_map="joint", learning=False, filter=False,
     mppi=MppiConfig(samples=20, horizon=8, knot_steps=2),
 )  # fmt: skip
-PRIOR_GAIT = PlannerConfig(planner="prior", learning=False)
+PRIOR_GAIT = PlannerConfig(planner="prior", learning=False, acceleration_limit=100.0)  # commands at once
 
 
 class Rail:

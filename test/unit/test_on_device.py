@@ -152,7 +152,7 @@ def agents(monkeypatch):
 
 def both_do_the_same(agents, steps):
     for step in steps:
-        plans = [agent.act(standing(step, SPEC), np.array([0.3, 0.0, 0.1])) for agent in agents]
+        plans = [agent.act(standing(20 * step, SPEC), np.array([0.3, 0.0, 0.1])) for agent in agents]
         np.testing.assert_allclose(plans[0].targets, plans[1].targets, atol=2e-4)
 
 
@@ -174,7 +174,7 @@ def test_a_change_in_mid_run_comes_to_both(agents, change):
     both_do_the_same(agents, range(2))
     for agent in agents:
         change(agent)
-    one, other = (agent.act(standing(2, SPEC), np.zeros(3)) for agent in agents)
+    one, other = (agent.act(standing(40, SPEC), np.zeros(3)) for agent in agents)
     assert one.targets.shape == other.targets.shape
     assert agents[1].last_result.best == pytest.approx(agents[0].last_result.best, rel=0.2)
 

@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from gate_driver import GO1, standing
 
-from mbrl_ros.control.velocity_command import VelocityCommand
+from mbrl_ros.control.agent import Agent
+from mbrl_ros.control.velocity_command import VelocityCommand, approached
+from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.types import NS
+
+WALK = np.array([0.3, 0.0, 0.0])
+WALKING = PlannerConfig(planner="prior", learning=False, acceleration_limit=2.0, yaw_acceleration_limit=4.0)
 
 
 def commanded(value, age=0.0, timeout=0.5, speed_limit=1.0, yaw_rate_limit=1.0):
@@ -56,3 +62,51 @@ def test_a_sender_that_reuses_its_array_changes_nothing():
     command.receive(value, 0)
     value[:] = 9.0
     assert command.at(0, 0.5, 1.0, 1.0)[0] == 0.3
+
+
+def test_a_velocity_within_reach_is_taken_at_once():
+    np.testing.assert_array_equal(approached(np.zeros(3), np.array([0.1, 0.0, -0.2]), 0.1, 0.2), [0.1, 0.0, -0.2])
+
+
+def test_a_velocity_out_of_reach_is_approached_on_a_straight_line():
+    found = approached(np.array([0.8, 0.0, 0.0]), np.array([-0.4, 0.5, 1.0]), 0.13, 0.2)
+    np.testing.assert_allclose(found, [0.8 - 0.12, 0.05, 0.2])
+
+
+def test_what_is_approached_is_reached_and_kept():
+    now, wanted = np.array([0.8, 0.0, 0.5]), np.array([-0.3, 0.2, -0.5])
+    for _ in range(30):
+        now = approached(now, wanted, 0.04, 0.08)
+    np.testing.assert_allclose(now, wanted)
+
+
+# In an agent, step by step
+
+
+def test_a_command_is_approached_no_faster_than_the_limits_and_then_kept():
+    agent = Agent(GO1, WALKING)
+    wanted = np.array([0.3, 0.0, -0.6])
+    ways = []
+    for k in range(12):
+        agent.act(standing(20 * k, GO1), wanted)
+        ways.append(agent.command)
+    np.testing.assert_allclose(ways[0], [0.04, 0.0, -0.08])
+    steps = np.abs(np.diff(ways, axis=0))
+    assert (steps[:, 0] <= 0.04 + 1e-9).all() and (steps[:, 2] <= 0.08 + 1e-9).all()
+    np.testing.assert_allclose(ways[-1], wanted)
+
+
+def test_after_a_reset_a_command_is_approached_from_zero():
+    agent = Agent(GO1, WALKING)
+    for k in range(12):
+        agent.act(standing(20 * k, GO1), WALK)
+    agent.forget()
+    agent.act(standing(240, GO1), WALK)
+    assert 0 < agent.command[0] < 0.1
+
+
+def test_steps_that_were_not_planned_count_on_the_way_to_a_command():
+    agent = Agent(GO1, WALKING)
+    agent.act(standing(0, GO1), WALK)
+    agent.act(standing(80, GO1), WALK)
+    assert agent.command[0] == pytest.approx(5 * 2.0 * GO1.dt)
