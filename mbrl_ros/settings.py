@@ -184,7 +184,7 @@ class LearnerConfig(Shared):
     folder: str = setting(
         "", "for promoted versions and parameters.yaml; empty: a new one a start, in runs/ below the working folder"
     )
-    remember: bool = setting(True, "begin with what the model has learned from, where that lies beside it")
+    keepsake: bool = setting(True, "begin with what the model has learned from, where that lies beside it")
     capacity: int = setting(200_000, "transitions in the replay buffer", low=1000)
     first_seconds: float = setting(10.0, "of data before the first training", low=0.1)
     first_steps: int = setting(2000, "training steps on the first data", low=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from mbrl_ros.compiled import NotCompiled
 from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.filter import StateFilter
-from mbrl_ros.control.on_device import OnDevice
+from mbrl_ros.control.on_device import OnDevice, check_device, recorded_settings
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.control.velocity_command import approached
 from mbrl_ros.dynamics.ensemble import Ensemble
@@ -40,6 +41,7 @@ class Agent:
         self.map = make_action_map(config.action_map, spec)
         if config.precision == "bf16" and (reason := why_not("bf16")):
             raise NotCompiled(f"planner.precision bf16 cannot be had: {reason}")
+        check_device(config.device)
         self.model_version = 0
         self.gait_origin_ns: int | None = None
         self.last_result: PlanResult | NoPlan | None = None
@@ -52,7 +54,10 @@ class Agent:
         self._motion = RandomMotion(self.map.size, config.explore.knot_steps, config.seed)
         self._sequence = -1
         self._step = 0  # control steps since the beginning
+        self.command = np.zeros(self.task.command_size)  # that the newest plan follows: on the way to the wanted one
+        self._followed = True  # by the guard, as far as it has said anything
         self._on_device: OnDevice | None = None
+        self._situation: Situation | None = None
         self._build()
         self.forget()
 
@@ -79,11 +84,12 @@ class Agent:
     def configure(self, config: PlannerConfig) -> None:
         """Other live settings from the next tick on; the warm start stays."""
         rebuild = (config.mppi, config.cost) != (self.config.mppi, self.config.cost)
+        if recorded_settings(config) != recorded_settings(self.config):
+            self._on_device = None
         if config.mppi.samples != self.config.mppi.samples:
             self.samples = config.mppi.samples
         self.config = config
         if rebuild:
-            self._on_device = None
             self._build()
 
     def set_samples(self, samples: int) -> None:
@@ -91,27 +97,34 @@ class Agent:
         self.samples = samples
         self._build()
 
-    def forget(self) -> None:
-        """After a reset or a gap: no warm start, no promises, no estimate."""
+    def forget(self, standing: bool = False) -> None:
+        """After a reset or a gap: no warm start, no promises, no estimate. `standing`: it does not walk any more."""
+        if standing:
+            self.command = np.zeros(self.task.command_size)
         self._warm: Tensor | None = None
         self._promised: dict[int, np.ndarray] = {}
         self._applied: dict[int, tuple[np.ndarray, Action]] = {}
         self._estimate: np.ndarray | None = None
         self._stamp_ns: int | None = None
         self._plan: Plan | None = None
-        self.command = np.zeros(self.task.command_size)  # that the newest plan follows: on the way to the wanted one
         self._filter.forget()
 
     def note_applied(self, stamp_ns: int, target: np.ndarray, action: Action) -> None:
         """What the guard really sent at robot time `stamp_ns`."""
+        self._followed = action in (Action.FOLLOW, Action.CLIP)
         if self._stamp_ns is not None:
             after = (stamp_ns - self._stamp_ns + self.spec.sample_period_ns // 2) // self.spec.dt_ns
             self._applied[self._step + after] = (target, action)
 
-    def warm_up(self) -> None:
-        """Runs everything once on nothing, so that the first real tick is as quick as the others."""
-        if self._model is not None:
-            self.rehearse(self.samples, times=3)
+    def warm_up(self, sizes: Sequence[int] = ()) -> None:
+        """Runs everything once on nothing, so that the first real tick is as quick as the others; also with as many
+        rollouts as `sizes` say."""
+        if self._model is None:
+            return
+        if self._on_device is not None:
+            for size in sizes:
+                self._on_device.record(size)
+        self.rehearse(self.samples, times=3)
 
     def rehearse(self, samples: int, times: int = 12) -> list[float]:
         """How long (ms) plans of so many rollouts take, tried on the present model; nothing but `samples` changes."""
@@ -184,24 +197,24 @@ class Agent:
         return self._plan
 
     def _approach(self, wanted: np.ndarray, elapsed: int) -> np.ndarray:
-        """(C,) no robot changes its velocity at once, and those that try fall."""
+        """(C,) no robot changes its velocity at once, and those that try fall. While it is not driven, it stops."""
         if self.task.goal is not None:
             return wanted
+        if self.mode != "mppi" or not self._followed:
+            wanted = np.zeros_like(self.command)
         c, seconds = self.config, elapsed * self.spec.dt
         return approached(self.command, wanted, c.acceleration_limit * seconds, c.yaw_acceleration_limit * seconds)
 
     def _build(self) -> None:
         """The problem for the present shapes; a warm start of another horizon is cut or prolonged."""
-        horizon = self.config.mppi.horizon
-        self._situation = Situation.empty(self.layout.size, self.task.command_size, self.map.size, horizon)
-        c = self.config
+        c, horizon = self.config, self.config.mppi.horizon
+        if self._situation is None or len(self._situation.warm) != horizon:
+            self._situation = Situation.empty(self.layout.size, self.task.command_size, self.map.size, horizon)
         self._problem = make_problem(
             self._situation, self._model, self.task, self.map, c.cost, c.treatment, c.pessimism, self.samples
         )
-        self._elsewhere = {}
-        if c.device != "cpu" and c.planner == "mppi" and hasattr(self._model, "weights"):
-            self._on_device = self._on_device or OnDevice(c, self.spec, self._model, c.device)
-            self._elsewhere = {"search": self._on_device.search_from(self._situation, self.samples)}
+        if c.device != "cpu" and c.planner == "mppi" and self._on_device is None and hasattr(self._model, "weights"):
+            self._on_device = OnDevice(c, self.spec, self._model, c.device)
         warm = getattr(self, "_warm", None)
         if warm is not None and len(warm) != horizon:
             self._warm = torch.cat([warm, warm[-1:].expand(max(0, horizon - len(warm)), -1)])[:horizon]
@@ -276,7 +289,12 @@ class Agent:
         return decisions
 
     def _search(self, warm: Tensor, generator: torch.Generator) -> PlanResult | NoPlan:
-        return PLANNERS[self.config.planner](self.config.mppi, self._problem, warm, generator, **self._elsewhere)
+        config, s = self.config.mppi, self._situation
+        if self._on_device is None:
+            return PLANNERS[self.config.planner](config, self._problem, warm, generator)
+        s.warm.copy_(warm)
+        s.tuning[0], s.tuning[1] = config.temperature, config.noise
+        return mppi.judged(config, self._problem, warm, *self._on_device.search(s, self.samples))
 
     def _phases(self, first_ns: int, count: int) -> Tensor:
         """(count,) of the gait from robot time `first_ns` on, one a step."""

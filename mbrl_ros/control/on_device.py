@@ -1,13 +1,15 @@
 """The search of a plan on the robot's GPU: noise, action map, rollout, reward and weights in one recorded graph.
 
 Everything that a search needs lies there. For each plan one copy goes there and one comes back, and only the last is
-waited for. Another model is copied into the place of the old one; another number of rollouts is another graph, recorded
-at its first use.
+waited for. Another model is copied into the place of the old one, another temperature goes along with the situation;
+another number of rollouts is another graph, to be recorded before a tick needs it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor
@@ -16,41 +18,48 @@ from mbrl_ros.config import ConfigError
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.folded import FoldedRollout
 from mbrl_ros.planners import mppi
-from mbrl_ros.planners.problem import Problem
+from mbrl_ros.planners.knots import knot_weights
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import MppiConfig, PlannerConfig
+from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.tasks import make_task
 
 WARM_UP = 3  # runs before a recording, in which libraries choose their ways
 
 
+def check_device(device: str) -> None:
+    """ConfigError where it is not there."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError("planner.device is cuda, but torch finds no GPU here: `mbrl doctor` says what it found")
+
+
+def recorded_settings(config: PlannerConfig) -> tuple:
+    """What a recording has in it; where any of it changes, make OnDevice anew."""
+    free = {"samples": 0, "temperature": 0.0, "noise": 0.0, "polish": 0, "anytime": False, "budget": 0.0}
+    return replace(config.mppi, **free), config.cost
+
+
 class OnDevice:
-    """Make it anew where the horizon or any other setting of the search is another one."""
+    """`search` does there what mppi.search does here."""
 
     @torch.inference_mode()
     def __init__(self, config: PlannerConfig, spec: RobotSpec, model, device: str):
         """`model` as planning runs it on the CPU: the weights are taken from it."""
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ConfigError("planner.device is cuda, but torch finds no GPU here: `mbrl doctor` says what it found")
-        if config.precision != "float32":
-            torch.set_float32_matmul_precision("high")
+        check_device(device)
         self._config, self._device = config, torch.device(device)
         self._gpu = self._device.type == "cuda"
         self._generator = Generator(self._device).manual_seed(config.seed)
         self._model = FoldedRollout(
             *([tensor.to(self._device, copy=True) for tensor in kind] for kind in (model.weights, model.biases))
         )
+        layout, horizon = FeatureLayout(spec), config.mppi.horizon
         with self._device:  # whatever is made in here lies there
-            self._map, self._task = (
-                make_action_map(config.action_map, spec),
-                make_task(config.task, FeatureLayout(spec)),
-            )
-            horizon, layout = config.mppi.horizon, FeatureLayout(spec)
+            self._map, self._task = make_action_map(config.action_map, spec), make_task(config.task, layout)
             self._situation = Situation.empty(layout.size, self._task.command_size, self._map.size, horizon)
-            self._warm = torch.zeros(horizon, self._map.size)
-        self._answer = torch.zeros(self._warm.numel() + mppi.NUMBERS, pin_memory=self._gpu)
+        self._between = knot_weights(horizon, config.mppi.knot_steps, self._device)  # recordings do not keep it alive
+        self._answer = torch.zeros(horizon * self._map.size + mppi.NUMBERS, pin_memory=self._gpu)
+        self._beside = (torch.cuda.Stream(), torch.cuda.graph_pool_handle()) if self._gpu else None
         self._recorded: dict[int, Callable[[], Tensor]] = {}
 
     @torch.inference_mode()
@@ -64,52 +73,58 @@ class OnDevice:
             own.copy_(tensor)
         return True
 
-    def search_from(self, situation: Situation, samples: int) -> Callable:
-        """As mppi.search, but with all that it was made with, from what `situation` holds when it is called."""
-
-        @torch.inference_mode()
-        def search(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-            if samples not in self._recorded:
-                self._recorded[samples] = self._record(samples)
-            self._situation.all.copy_(situation.all, non_blocking=True)
-            self._warm.copy_(warm, non_blocking=True)
-            self._answer.copy_(self._recorded[samples](), non_blocking=True)
-            if self._gpu:
-                torch.cuda.current_stream().synchronize()
-            return self._answer[: -mppi.NUMBERS].view_as(warm).clone(), self._answer[-mppi.NUMBERS :]
-
-        return search
-
-    def _record(self, samples: int) -> Callable[[], Tensor]:
-        """What answers for so many rollouts; on a CPU, which records nothing, by doing it."""
-        c = self._config
-        with self._device:
-            problem = make_problem(
-                self._situation, self._model, self._task, self._map, c.cost, c.treatment, c.pessimism, samples
-            )
+    @torch.inference_mode()
+    def record(self, samples: int) -> None:
+        """Searches with so many rollouts; takes longer than a tick has."""
+        if samples in self._recorded:
+            return
+        c, s = self._config, self._situation
+        problem = make_problem(s, self._model, self._task, self._map, c.cost, c.treatment, c.pessimism, samples)
+        tuned = replace(c.mppi, temperature=s.tuning[0], noise=s.tuning[1])
 
         def answer() -> Tensor:
             with self._device:
-                mean, numbers = mppi.search(c.mppi, problem, self._warm, self._generator)
+                mean, numbers = mppi.search(tuned, problem, s.warm, self._generator)
             return torch.cat([mean.flatten(), numbers])
 
-        return _graph_of(answer, self._generator) if self._gpu else answer
+        with _tensor_cores(c.precision):
+            self._recorded[samples] = self._graph_of(answer) if self._gpu else answer
+
+    @torch.inference_mode()
+    def search(self, situation: Situation, samples: int) -> tuple[Tensor, Tensor]:
+        """As mppi.search, from `situation`."""
+        self.record(samples)
+        self._situation.all.copy_(situation.all, non_blocking=True)
+        self._answer.copy_(self._recorded[samples](), non_blocking=True)
+        if self._gpu:
+            torch.cuda.current_stream().synchronize()
+        return self._answer[: -mppi.NUMBERS].view_as(situation.warm).clone(), self._answer[-mppi.NUMBERS :]
+
+    def _graph_of(self, work: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        stream, pool = self._beside
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                work()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(self._generator)
+        with torch.cuda.graph(graph, pool=pool, stream=stream):
+            out = work()
+
+        def replay() -> Tensor:
+            graph.replay()
+            return out
+
+        return replay
 
 
-def _graph_of(work: Callable[[], Tensor], generator: Generator) -> Callable[[], Tensor]:
-    beside = torch.cuda.Stream()
-    beside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(beside):
-        for _ in range(WARM_UP):
-            work()
-    torch.cuda.current_stream().wait_stream(beside)
-    graph = torch.cuda.CUDAGraph()
-    graph.register_generator_state(generator)
-    with torch.cuda.graph(graph):
-        out = work()
-
-    def replay() -> Tensor:
-        graph.replay()
-        return out
-
-    return replay
+@contextmanager
+def _tensor_cores(precision: str):
+    """Matmuls of what is recorded in here may round as tensor cores do, unless it has to be float32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

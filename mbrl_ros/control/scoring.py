@@ -22,10 +22,13 @@ class Situation:
     phase: Tensor  # (H,) of the gait at each step
     prior: Tensor  # (H, U)
     before: Tensor  # (U,) the decision of the step before
+    warm: Tensor  # (H, U) where a search on another device begins
+    tuning: Tensor  # (2,) its temperature, and the size of its noise
 
     @staticmethod
     def empty(state_size: int, command_size: int, decision_size: int, horizon: int) -> Situation:
-        shapes = (state_size,), (command_size,), (horizon,), (horizon, decision_size), (decision_size,)
+        decisions = (horizon, decision_size)
+        shapes = (state_size,), (command_size,), (horizon,), decisions, (decision_size,), decisions, (2,)
         sizes = [math.prod(shape) for shape in shapes]
         buffer = torch.zeros(sum(sizes))
         return Situation(buffer, *(part.view(shape) for part, shape in zip(buffer.split(sizes), shapes, strict=True)))

@@ -49,17 +49,25 @@ class ReplayBuffer:
         self._last = t
         self.added += 1
 
-    def newest(self, most: int) -> dict[str, np.ndarray]:
-        """At most so many transitions, the oldest first: for `remember`."""
-        slots = np.arange(self.added - min(most, len(self)), self.added) % self.capacity
-        return {name: getattr(self, f"_{name}")[slots] for name in COLUMNS}
+    def pieces(self, most: int) -> dict[str, np.ndarray]:
+        """At most so many transitions: whole chunks spread evenly over all there are, the oldest first."""
+        slots = np.arange(self.added - len(self), self.added) % self.capacity
+        if len(slots) > most:
+            number = np.cumsum(np.diff(self.chunk(slots), prepend=-1) != 0) - 1  # of the chunk, counted from the oldest
+            chosen = np.linspace(0, number[-1], most // CHUNK).round()
+            slots = slots[np.isin(number, chosen)][:most]
+        run = np.ones(len(slots), np.int64)
+        for i in range(1, len(slots)):
+            if slots[i] == (slots[i - 1] + 1) % self.capacity and self._run[slots[i]] > 1:
+                run[i] = run[i - 1] + 1
+        return {name: getattr(self, f"_{name}")[slots] for name in COLUMNS} | {"run": run}
 
-    def remember(self, columns: dict[str, np.ndarray]) -> None:
-        """What another buffer had as its newest, before anything is added to this one."""
+    def begin_with(self, columns: dict[str, np.ndarray]) -> None:
+        """Pieces of another buffer, before anything is added to this one."""
         if self.added:
-            raise ValueError("what is remembered comes before what is added")
+            raise ValueError("what a buffer begins with comes before what is added")
         for name in COLUMNS:
-            setattr(self, f"_{name}", columns[name][-self.capacity :].astype(getattr(self, f"_{name}").dtype))
+            setattr(self, f"_{name}", columns[name][-self.capacity :].copy())
         self.added = len(self._run)
 
     def _follows(self, t: Transition) -> bool:

@@ -42,14 +42,13 @@ class Learner:
         config: LearnerConfig,
         model: Ensemble | None = None,
         card: Card | None = None,
-        memory: dict[str, np.ndarray] | None = None,
+        keepsake: dict[str, np.ndarray] | None = None,
     ):
-        """`model` to go on from; `memory`, as data/memory.py reads it: some of what that has learned from."""
+        """`model` to go on from; `keepsake`, as data/keepsake.py reads it: some of what that has learned from."""
         self.spec, self.config = spec, config
         self.layout = FeatureLayout(spec)
-        self.buffer = self._empty_buffer()
-        if memory is not None:
-            self.buffer.remember(memory)
+        self._keepsake = keepsake
+        self.buffer = self._new_buffer()
         self._remembered = self.buffer.added
         self.incumbent = model
         self.version = card.version if card else 0
@@ -70,7 +69,7 @@ class Learner:
     def add(self, transition: Transition) -> None:
         if Flag.ANEW in transition.flags:
             self.earlier_seconds += self.seconds
-            self.buffer, self._remembered, self._trained_at = self._empty_buffer(), 0, 0.0
+            self.buffer, self._trained_at = self._new_buffer(), 0.0
         self.buffer.add(transition)
 
     def due(self) -> bool:
@@ -132,8 +131,12 @@ class Learner:
             self.rounds = 0
         self._train_from(model or new_ensemble(self.config.ensemble, self.layout, self.config.seed))
 
-    def _empty_buffer(self) -> ReplayBuffer:
-        return ReplayBuffer(self.config.capacity, self.layout.size, len(self.spec.actuated), self.spec.dt_ns)
+    def _new_buffer(self) -> ReplayBuffer:
+        """With nothing of this run in it: what was kept of earlier ones has targets by the time they were in force."""
+        buffer = ReplayBuffer(self.config.capacity, self.layout.size, len(self.spec.actuated), self.spec.dt_ns)
+        if self._keepsake is not None:
+            buffer.begin_with(self._keepsake)
+        return buffer
 
     def _train_from(self, model: Ensemble) -> None:
         train = self.config.train

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mbrl_ros.data import memory
+from mbrl_ros.data import keepsake
+from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, ModelRefused, from_bytes, to_bytes
 from mbrl_ros.learning.learner import Learner
@@ -24,10 +25,10 @@ def load_model(model: str, run: str, layout: FeatureLayout) -> tuple[Ensemble, C
     return from_bytes(path.read_bytes(), layout) if path else None
 
 
-def load_memory(model: str, run: str, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
+def load_keepsake(model: str, run: str, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
     """What the same model has learned from; None for scratch, and where nothing was kept."""
     path = model_file(model, run)
-    return memory.beside(path, layout.spec.layout_hash, layout.size, len(layout.spec.actuated)) if path else None
+    return _beside(path, layout) if path else None
 
 
 def save_model(learner: Learner, folder: Path, **more) -> Path:
@@ -35,10 +36,14 @@ def save_model(learner: Learner, folder: Path, **more) -> Path:
     model, card = learner.incumbent, learner.card
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "model.safetensors", to_bytes(model, card))
-    write_whole(folder / memory.FILE, memory.to_bytes(learner.buffer, card.layout))
+    write_whole(folder / keepsake.FILE, keepsake.to_bytes(learner.buffer, card.layout))
     text = json.dumps({**asdict(card), "ensemble": asdict(model.config), **more}, indent=2)
     write_whole(folder / "card.json", (text + "\n").encode())
     return folder / "model.safetensors"
+
+
+def _beside(path: Path, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
+    return keepsake.beside(path, layout.spec.layout_hash, layout.size, len(layout.spec.actuated))
 
 
 class Versions:
@@ -52,6 +57,14 @@ class Versions:
         write_whole(self._folder / f"version_{version:06d}.safetensors", content)
         for old in self._files()[:-KEPT]:
             old.unlink()
+
+    def save_keepsake(self, buffer: ReplayBuffer) -> None:
+        """Some of what they have learned from: for all of them, since each goes on from the one before."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self._folder / keepsake.FILE, keepsake.to_bytes(buffer, self._layout.spec.layout_hash))
+
+    def keepsake(self) -> dict[str, np.ndarray] | None:
+        return _beside(self._folder / "any version", self._layout)
 
     def newest(self, refused: set[int] = frozenset()) -> tuple[Ensemble, Card, bytes] | None:
         """The newest readable version that was not refused, and its bytes."""

@@ -84,7 +84,7 @@ class Session:
         state = self.backend.reset()
         self._guard = gate.receive_state(self._guard, state, state.stamp_ns)
         self._guard, _, _ = gate.request(self._guard, gate.Request.SIM_RESET, state.stamp_ns)
-        self.agent.forget()
+        self.agent.forget(standing=True)
 
     def _train(self) -> Verdict | None:
         if self.learner is None or not self.learner.due():

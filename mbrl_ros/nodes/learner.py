@@ -16,7 +16,7 @@ from mbrl_ros.data.inbox import Inbox
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
 from mbrl_ros.learning.learner import Learner
-from mbrl_ros.learning.models import Versions, load_memory, load_model
+from mbrl_ros.learning.models import Versions, load_keepsake, load_model
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import lockstep, topics
 from mbrl_ros.nodes.messages.fields import Refused
@@ -31,6 +31,7 @@ from mbrl_ros.settings import LearnerConfig
 DIAGNOSTICS_PERIOD = 0.5  # s
 METRICS_PERIOD = 0.1  # s
 IDLE = 0.05  # s between two looks at whether training is due
+KEEPSAKE_EVERY = 10  # versions: a megabyte for twelve joints
 METRICS = (keys.HELD_OUT_ERROR, keys.DATA_SECONDS)
 
 
@@ -65,14 +66,16 @@ class LearnerNode(ManagedNode):
         self._versions = Versions(Path(config.folder), layout) if config.folder else None
         self._kept = self._versions.newest() if self._versions else None
         found = self._kept[:2] if self._kept else self._first or (None, None)
-        self._learner = Learner(self._spec, config, *found, self._memory(config, layout))
+        self._learner = Learner(self._spec, config, *found, self._keepsake(config, layout))
         if self._kept:
             self._learner.version = max(self._learner.version, self._versions.highest())
         self._offered = {card.version for _, card in (found, self._first or (None, None)) if card}
 
-    def _memory(self, config: LearnerConfig, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
+    def _keepsake(self, config: LearnerConfig, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
+        """Of this run, where it goes on; else of the model that it starts with."""
         try:
-            return load_memory(config.model, "", layout) if config.remember else None
+            own = self._versions.keepsake() if config.keepsake and self._kept else None
+            return load_keepsake(config.model, "", layout) if config.keepsake and own is None else own
         except ConfigError as error:
             self.get_logger().error(f"learning on without what the model knows: {error}")
             return None
@@ -201,6 +204,8 @@ class LearnerNode(ManagedNode):
             return
         try:
             self._versions.save(card.version, content)
+            if card.version % KEEPSAKE_EVERY == 0:
+                self._versions.save_keepsake(self._learner.buffer)
         except OSError as error:
             self.get_logger().error(f"model {card.version} is not kept on disk: {error}", throttle_duration_sec=10.0)
 

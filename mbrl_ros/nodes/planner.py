@@ -76,8 +76,8 @@ class Planner(ManagedNode):
         self._garbage = GarbageBetweenTicks()
 
     def activate(self) -> None:
-        self._agent.warm_up()
         self._pace = self._paced(self._settings.current)
+        self._agent.warm_up(self._pace.sizes if self._pace else ())
         self._begin_pace()
         self._steps = StepClock(self._spec.dt_ns, self._spec.sample_period_ns)
         self._experience = Experience(self._agent, time.time_ns())
@@ -292,7 +292,7 @@ class Planner(ManagedNode):
     def _start_anew(self, event: Event) -> None:
         self._record(self._experience.event(event))
         self._steps.restart()
-        self._agent.forget()
+        self._agent.forget(standing=True)
 
     # What it says about itself
 

@@ -1,12 +1,10 @@
 """MPPI: perturb the shifted plan, weigh each candidate by the exponential of its return, average.
 
 `search` decides nothing by what it finds and waits for no number, so that a GPU can run it as one recorded graph;
-`plan` judges what came of it.
+`judged` says what came of it.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor
@@ -42,14 +40,13 @@ def search(config: MppiConfig, problem: Problem, warm: Tensor, generator: Genera
     return mean, torch.stack([best, expected, 1 / weights.square().sum(), non_finite, hopeless])
 
 
-def plan(
-    config: MppiConfig, problem: Problem, warm: Tensor, generator: Generator, search: Callable = search
-) -> PlanResult | NoPlan:
-    """`warm` (H, U) is the previous plan, already shifted to now. Its mean and the prior are among the candidates.
+def plan(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generator) -> PlanResult | NoPlan:
+    """`warm` (H, U) is the previous plan, already shifted to now. Its mean and the prior are among the candidates."""
+    return judged(config, problem, warm, *search(config, problem, warm, generator))
 
-    `search`: another one of the same kind, as on another device.
-    """
-    mean, numbers = search(config, problem, warm, generator)
+
+def judged(config: MppiConfig, problem: Problem, warm: Tensor, mean: Tensor, numbers: Tensor) -> PlanResult | NoPlan:
+    """What `search` has found, polished where that is wanted, if it can be used."""
     best, expected, effective, non_finite, hopeless = numbers.tolist()
     if hopeless:
         return NoPlan("no candidate has a finite score")

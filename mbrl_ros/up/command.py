@@ -73,6 +73,10 @@ def run(args: argparse.Namespace) -> int:
         if seconds is not None and not 0 < seconds < math.inf:
             raise ConfigError(f"{option} {seconds:g}: expected a number of seconds above 0")
     check_report(args.report)
+    if settings.planner.device != "cpu":
+        from mbrl_ros.control.on_device import check_device  # not above: torch takes seconds to import
+
+        check_device(settings.planner.device)
     robot = processes(settings, options, written_down(settings))
     outside = [_judge(robot[0], settings, options)]
     if commands:

@@ -1,5 +1,7 @@
 """The newest velocity command, for as long as it counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gate_driver import GO1, standing
@@ -7,7 +9,7 @@ from gate_driver import GO1, standing
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.velocity_command import VelocityCommand, approached
 from mbrl_ros.settings import PlannerConfig
-from mbrl_ros.types import NS
+from mbrl_ros.types import NS, Action
 
 WALK = np.array([0.3, 0.0, 0.0])
 WALKING = PlannerConfig(planner="prior", learning=False, acceleration_limit=2.0, yaw_acceleration_limit=4.0)
@@ -100,7 +102,7 @@ def test_after_a_reset_a_command_is_approached_from_zero():
     agent = Agent(GO1, WALKING)
     for k in range(12):
         agent.act(standing(20 * k, GO1), WALK)
-    agent.forget()
+    agent.forget(standing=True)
     agent.act(standing(240, GO1), WALK)
     assert 0 < agent.command[0] < 0.1
 
@@ -110,3 +112,39 @@ def test_steps_that_were_not_planned_count_on_the_way_to_a_command():
     agent.act(standing(0, GO1), WALK)
     agent.act(standing(80, GO1), WALK)
     assert agent.command[0] == pytest.approx(5 * 2.0 * GO1.dt)
+
+
+def walking_agent():
+    agent = Agent(GO1, WALKING)
+    for k in range(12):
+        agent.act(standing(20 * k, GO1), WALK)
+    np.testing.assert_allclose(agent.command, WALK)
+    return agent
+
+
+def test_a_gap_in_the_state_does_not_brake_a_walking_robot():
+    agent = walking_agent()
+    agent.forget()
+    agent.act(standing(300, GO1), WALK)
+    np.testing.assert_allclose(agent.command, WALK)
+
+
+def test_while_the_guard_does_not_follow_the_command_falls_back_to_zero_and_is_then_approached_anew():
+    agent = walking_agent()
+    agent.note_applied(standing(240, GO1).stamp_ns, GO1.stance, Action.HOLD)
+    agent.act(standing(240, GO1), WALK)
+    np.testing.assert_allclose(agent.command, [0.26, 0.0, 0.0])  # a moment's hold is no stop
+    for k in range(13, 25):
+        agent.act(standing(20 * k, GO1), WALK)
+    assert not agent.command.any()
+    agent.note_applied(standing(500, GO1).stamp_ns, GO1.stance, Action.FOLLOW)
+    agent.act(standing(500, GO1), WALK)
+    assert 0 < agent.command[0] <= 0.04 + 1e-9
+
+
+@pytest.mark.parametrize("mode", ["stand", "explore"])
+def test_in_modes_that_follow_no_command_it_stays_at_zero(mode):
+    agent = Agent(GO1, replace(WALKING, mode=mode))
+    for k in range(12):
+        agent.act(standing(20 * k, GO1), WALK)
+    assert not agent.command.any()

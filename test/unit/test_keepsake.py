@@ -8,12 +8,13 @@ import pytest
 import torch
 from learning_driver import CARTPOLE, linear_run, quick_config, transition
 from safetensors.numpy import save
+from safetensors.torch import save as save_in_torch
 
 from mbrl_ros.config import ConfigError
-from mbrl_ros.data import memory
-from mbrl_ros.data.replay import ReplayBuffer
+from mbrl_ros.data import keepsake
+from mbrl_ros.data.replay import CHUNK, ReplayBuffer
 from mbrl_ros.learning.learner import Learner
-from mbrl_ros.learning.models import load_memory, load_model, save_model
+from mbrl_ros.learning.models import Versions, load_keepsake, load_model, save_model
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.types import Flag
 
@@ -29,13 +30,13 @@ def filled(numbers, capacity=10_000) -> ReplayBuffer:
 
 
 def read(path):
-    return memory.beside(path, HASH, LAYOUT.size, 1)
+    return keepsake.beside(path, HASH, LAYOUT.size, 1)
 
 
 def remembered(buffer, folder, capacity=10_000) -> ReplayBuffer:
-    (folder / memory.FILE).write_bytes(memory.to_bytes(buffer, HASH))
+    (folder / keepsake.FILE).write_bytes(keepsake.to_bytes(buffer, HASH))
     other = ReplayBuffer(capacity, LAYOUT.size, 1, CARTPOLE.dt_ns)
-    other.remember(read(folder / "model.safetensors"))
+    other.begin_with(read(folder / "model.safetensors"))
     return other
 
 
@@ -50,11 +51,23 @@ def test_the_same_sequences_are_found_in_what_is_remembered(tmp_path, steps, hel
         np.testing.assert_array_equal(a, b)
 
 
-def test_only_the_newest_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(memory, "MOST", 100)
-    second = remembered(filled(range(250)), tmp_path)
-    assert len(second) == 100
-    assert second.sequences(second.starts(1, False), 1)[0].min() >= 150
+def test_of_more_than_fits_whole_chunks_are_kept_from_all_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(keepsake, "MOST", 4 * CHUNK)
+    second = remembered(filled(range(40 * CHUNK)), tmp_path)
+    assert len(second) == 4 * CHUNK
+    states, _ = second.sequences(second.starts(CHUNK, False), CHUNK)
+    np.testing.assert_array_equal(np.diff(states[..., 0]), 1.0)  # none bridges what is left out
+    firsts = states[:, 0, 0]
+    assert firsts.min() == 0 and firsts.max() == 39 * CHUNK and len(firsts) >= 3
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_pieces_of_a_ring_never_bridge_what_is_left_out(tmp_path, monkeypatch, held_out):
+    monkeypatch.setattr(keepsake, "MOST", 300)
+    second = remembered(filled([*range(2010), *range(2050, 3333)], capacity=1000), tmp_path)
+    assert 200 < len(second) <= 300
+    states, _ = second.sequences(second.starts(5, held_out), 5)
+    np.testing.assert_array_equal(np.diff(states[..., 0]), 1.0)
 
 
 def test_a_ring_that_has_gone_round_is_kept_in_order(tmp_path):
@@ -77,12 +90,16 @@ def test_what_is_new_follows_nothing_that_is_remembered(tmp_path):
     assert len(second) == 30
 
 
-def test_no_file_is_no_memory(tmp_path):
+def test_no_file_is_no_keepsake(tmp_path):
     assert read(tmp_path / "model.safetensors") is None
 
 
 def columns(**changes):
-    return filled(range(50)).newest(50) | changes
+    return filled(range(50)).pieces(50) | changes
+
+
+def saved(**changes) -> bytes:
+    return save({name: np.asarray(column) for name, column in columns(**changes).items()}, {"layout": HASH})
 
 
 @pytest.mark.parametrize(
@@ -91,13 +108,19 @@ def columns(**changes):
         (b"rubbish", "cannot be read"),
         (save(columns(), {"layout": "another"}), "of another robot"),
         (save(columns()), "of another robot"),
-        (save(columns(states=np.zeros((50, 3), np.float32)), {"layout": HASH}), "not a memory"),
-        (save(columns(more=np.zeros(50, np.float32)), {"layout": HASH}), "not a memory"),
-        (save(columns(next=np.full((50, LAYOUT.size), np.nan, np.float32)), {"layout": HASH}), "not finite"),
+        (saved(states=np.zeros((50, 3), np.float32)), "not hold transitions"),
+        (saved(states=np.zeros((50, LAYOUT.size))), "not hold transitions"),
+        (saved(states=np.float32(3.0)), "not hold transitions"),
+        (saved(more=np.zeros(50, np.float32)), "not hold transitions"),
+        (save_in_torch({"states": torch.zeros(3, dtype=torch.bfloat16)}, {"layout": HASH}), "not hold|cannot be read"),
+        (save({}, {"layout": HASH}), "not hold transitions"),
+        (saved(run=np.full(50, 10**9)), "cannot"),
+        (saved(run=np.zeros(50, np.int64)), "cannot"),
+        (saved(next=np.full((50, LAYOUT.size), np.nan, np.float32)), "not finite"),
     ],
 )
-def test_a_file_that_is_no_memory_is_refused_with_its_mend(tmp_path, content, reason):
-    (tmp_path / memory.FILE).write_bytes(content)
+def test_a_file_that_is_no_keepsake_is_refused_with_its_mend(tmp_path, content, reason):
+    (tmp_path / keepsake.FILE).write_bytes(content)
     with pytest.raises(ConfigError, match=f"(?s){reason}.*delete it"):
         read(tmp_path / "model.safetensors")
 
@@ -120,7 +143,7 @@ def error_on(learner, law):
     return float(np.abs(said[:, :, 0].mean(0).numpy() - following).mean())
 
 
-def test_a_learner_that_goes_on_with_its_memory_forgets_less(tmp_path):
+def test_a_learner_that_goes_on_with_its_keepsake_forgets_less(tmp_path):
     """It learned an input that pushes; then only zero inputs come, from which nothing can be known about pushes."""
     config = quick_config(first_steps=600, steps=600, tolerance=100.0)
     first = Learner(CARTPOLE, config)
@@ -130,7 +153,7 @@ def test_a_learner_that_goes_on_with_its_memory_forgets_less(tmp_path):
     ones, no_push = np.ones(LAYOUT.size), np.zeros(1)
     still = [transition(number, ones, no_push, 0.9 * ones) for number in range(600)]
     errors = []
-    for kept in (load_memory(str(tmp_path), "", LAYOUT), None):
+    for kept in (load_keepsake(str(tmp_path), "", LAYOUT), None):
         learner = Learner(CARTPOLE, config, model, card, kept)
         after_a_round(learner, still)
         errors.append(error_on(learner, linear_run(200, seed=9)))
@@ -139,7 +162,7 @@ def test_a_learner_that_goes_on_with_its_memory_forgets_less(tmp_path):
 
 def gone_on_from(folder) -> Learner:
     name = str(folder)
-    return Learner(CARTPOLE, quick_config(), *load_model(name, "", LAYOUT), load_memory(name, "", LAYOUT))
+    return Learner(CARTPOLE, quick_config(), *load_model(name, "", LAYOUT), load_keepsake(name, "", LAYOUT))
 
 
 def test_what_is_remembered_is_not_counted_as_seen(tmp_path):
@@ -153,10 +176,19 @@ def test_what_is_remembered_is_not_counted_as_seen(tmp_path):
     assert json.loads((tmp_path / "card.json").read_text())["seconds"] == pytest.approx(150 * CARTPOLE.dt)
 
 
-def test_data_of_another_latency_ends_the_memory(tmp_path):
+def test_data_of_another_latency_replaces_what_this_run_has_seen_and_nothing_else(tmp_path):
     first = Learner(CARTPOLE, quick_config())
     after_a_round(first, linear_run(150))
     save_model(first, tmp_path)
     second = gone_on_from(tmp_path)
-    second.add(replace(transition(0), flags=Flag.ANEW))
-    assert len(second.buffer) == 1 and second.seconds == pytest.approx(CARTPOLE.dt)
+    for number in range(20):
+        second.add(transition(number))
+    second.add(replace(transition(20), flags=Flag.ANEW))
+    assert len(second.buffer) == 151 and second.seconds == pytest.approx(CARTPOLE.dt)
+
+
+def test_a_run_keeps_pieces_of_what_its_versions_learned_from(tmp_path):
+    versions = Versions(tmp_path / "run", LAYOUT)
+    assert versions.keepsake() is None
+    versions.save_keepsake(filled(range(90)))
+    assert len(versions.keepsake()["run"]) == 90
