@@ -177,6 +177,14 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class PracticeConfig:
+    """Which velocities `mbrl train` has a robot practise: spread evenly, slow at first."""
+
+    hold: float = setting(1.0, "s that each is kept", low=0.1, high=60.0)
+    ramp: float = setting(15.0, "s from slow ones to the whole range, once there is a model", low=0.1)
+
+
+@dataclass(frozen=True)
 class LearnerConfig(Shared):
     """Transitions in, model versions out."""
 
@@ -198,6 +206,7 @@ class LearnerConfig(Shared):
     nice: int = setting(10, "priority of the learner's process; higher gives way more", low=0, high=19)
     ensemble: EnsembleConfig = section(EnsembleConfig)
     train: TrainConfig = section(TrainConfig)
+    practice: PracticeConfig = section(PracticeConfig)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-HOLD = 1.0  # s
+from mbrl_ros.settings import PracticeConfig
+
 LOW = np.array([-0.4, -0.25, -0.7])  # m/s, m/s, rad/s
 HIGH = np.array([0.85, 0.25, 0.7])
 START = 0.4  # share of the range that is practised first
-RAMP = 15.0  # s from there to the whole range
 GENTLE = 5.0  # s after a fall with slow ones again, until it has been learned from
 
 
@@ -29,8 +29,8 @@ def spread(number: int, offset: np.ndarray) -> np.ndarray:
 class TrainingCommands:
     """Even in a box that grows once there is a model, because a young model knows no fast motion."""
 
-    def __init__(self, size: int, seed: int, first_seconds: float):
-        self._size, self._first = size, first_seconds
+    def __init__(self, size: int, seed: int, first_seconds: float, practice: PracticeConfig):
+        self._size, self._first, self._practice = size, first_seconds, practice
         self._offset = np.random.default_rng(seed).uniform(size=size)
         self._gentle_until = 0.0
 
@@ -42,8 +42,8 @@ class TrainingCommands:
         """(C,) the command at this time of the run; the same for a seed, but for falls."""
         if self._size == 0:
             return np.zeros(0)
-        share = np.clip(START + (1 - START) * (seconds - self._first) / RAMP, START, 1.0)
+        share = np.clip(START + (1 - START) * (seconds - self._first) / self._practice.ramp, START, 1.0)
         if seconds < self._gentle_until:
             share = START
         low, high = LOW[: self._size], HIGH[: self._size]
-        return (low + (high - low) * spread(int(seconds / HOLD + 1e-6), self._offset)) * share
+        return (low + (high - low) * spread(int(seconds / self._practice.hold + 1e-6), self._offset)) * share

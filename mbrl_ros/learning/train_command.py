@@ -113,7 +113,7 @@ def _learn(run: RunConfig, args, at: list[float], commands, console: Console) ->
     seed = run.planner.seed
     agent, learner = Agent(spec, run.planner), Learner(spec, run.learner)
     session = Session(run, MujocoBackend(spec, seed, run.bridge.noise, run.bridge.latency), agent, learner)
-    teacher = TrainingCommands(agent.task.command_size, seed, run.learner.first_seconds)
+    teacher = TrainingCommands(agent.task.command_size, seed, run.learner.first_seconds, run.learner.practice)
     curve = Curve(seed)
     steps, due = round(args.robot_seconds / spec.dt), list(at)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeRemainingColumn())

@@ -63,7 +63,7 @@ def learned() -> Learned:
     run = with_settings(load_run("quadruped_mpc"), SMALL)
     robot, agent, learner = Watched(SPEC, 0), Agent(SPEC, run.planner), Learner(SPEC, run.learner)
     session = Session(run, robot, agent, learner)
-    teacher = TrainingCommands(agent.task.command_size, 0, run.learner.first_seconds)
+    teacher = TrainingCommands(agent.task.command_size, 0, run.learner.first_seconds, run.learner.practice)
     modes, falls, verdicts, first_model = [], 0, [], None
     for k in range(round(SECONDS / SPEC.dt)):
         outcome = session.step(teacher.at(k * SPEC.dt))

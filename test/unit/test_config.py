@@ -248,7 +248,9 @@ def test_another_action_map_brings_its_planner_settings_and_leaves_the_others():
     gait, joint = load_run("quadruped_mpc"), load_run("quadruped_mpc", "joint")
     assert (joint.name, joint.planner.action_map) == ("quadruped_mpc", "joint")
     assert joint.planner.mppi.iterations > gait.planner.mppi.iterations
-    assert (joint.planner.mppi.horizon, joint.learner) == (gait.planner.mppi.horizon, gait.learner)
+    assert joint.learner.practice.hold > gait.learner.practice.hold
+    assert joint.planner.mppi.horizon == gait.planner.mppi.horizon
+    assert dataclasses.replace(joint.learner, practice=gait.learner.practice) == gait.learner
 
 
 def test_an_action_map_without_a_file_of_its_own_changes_nothing_else():

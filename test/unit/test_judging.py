@@ -1,46 +1,15 @@
-"""What a robot practises, and how its learning is told in one report."""
+"""How learning is told in one report."""
 
 import numpy as np
 import pytest
 
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.learning import judging
-from mbrl_ros.learning.curriculum import HIGH, HOLD, LOW, RAMP, START, TrainingCommands
 from mbrl_ros.learning.evaluating import goal_kept
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import EnsembleConfig, load_run
 from mbrl_ros.tasks import TASKS
-
-
-def practised(seed=0, first=10.0, until=60.0):
-    commands = TrainingCommands(3, seed, first)
-    return np.array([commands.at(s) for s in np.arange(0, until, HOLD)])
-
-
-def test_a_practised_command_is_held_for_a_while():
-    commands = TrainingCommands(3, 0, 10.0)
-    for k in range(10):
-        held = {tuple(commands.at(k * HOLD + s)) for s in np.arange(0, HOLD, 0.02)}
-        assert len(held) == 1 or k > 4  # later the range grows with every step
-
-
-def test_the_same_seed_practises_the_same():
-    np.testing.assert_array_equal(practised(0), practised(0))
-    assert not np.array_equal(practised(0), practised(1))
-
-
-def test_commands_are_slow_at_first_and_reach_the_whole_range():
-    early = np.concatenate([practised(s, first=20.0, until=20.0) for s in range(50)])
-    late = np.concatenate([practised(s, first=0.0, until=100.0)[round(RAMP / HOLD) + 1 :] for s in range(50)])
-    assert (early >= START * LOW - 1e-9).all() and (early <= START * HIGH + 1e-9).all()
-    assert (late >= LOW).all() and (late <= HIGH).all()
-    assert late.max(0) == pytest.approx(HIGH, rel=0.05)
-    assert late.min(0) == pytest.approx(LOW, rel=0.05)
-
-
-def test_a_task_without_commands_practises_none():
-    assert TrainingCommands(0, 0, 10.0).at(5.0).shape == (0,)
 
 
 def test_a_goal_that_was_reached_and_kept():
