@@ -28,7 +28,7 @@ from mbrl_ros.config import (
 )
 from mbrl_ros.paths import named
 
-MODES = ("stand", "explore", "observe", "mppi")
+MODES = ("stand", "explore", "observe", "mppi", "policy")
 TREATMENTS = ("tsinf", "expectation", "pessimism")
 ACTION_MAP_NAMES = ("gait", "joint", "spline")
 PRECISIONS = ("auto", "bf16", "float32")
@@ -122,6 +122,7 @@ class PlannerConfig(Shared):
 
     mode: str = setting("mppi", "what to do", choices=MODES, live=True)
     model: str = setting("pretrained", "pretrained, scratch, or a folder with model.safetensors")
+    policy: str = setting("", "file of a policy, for mode policy; empty: policy.onnx beside the model, if there is one")
     learning: bool = setting(True, "a learner runs beside: explore when there is no model, and a little always")
     action_map: str = setting("gait", "how decisions become joint targets", choices=ACTION_MAP_NAMES)
     planner: str = setting("mppi", "mppi, or prior: the action map's own motion, unplanned", choices=("mppi", "prior"))
@@ -177,6 +178,20 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class DistillConfig:
+    """How a policy learns from the planner, in the model."""
+
+    samples: int = setting(800, "rollouts of a plan: more than a robot could afford", low=10, high=100_000)
+    rounds: int = setting(16, "at most; fewer where three in a row bring nothing", low=1)
+    robots: int = setting(40, "driven side by side in a round; a multiple of the ensemble's members", low=1)
+    steps: int = setting(25, "that each is driven for", low=1)
+    updates: int = setting(1500, "of the network in a round", low=1)
+    batch: int = setting(256, "decisions an update", low=1)
+    rate: float = setting(1e-3, "of learning, falling to zero in every round", low=1e-6)
+    judges: int = setting(200, "robots that say what a policy earns", low=1)
+
+
+@dataclass(frozen=True)
 class PracticeConfig:
     """Which velocities `mbrl train` has a robot practise: spread evenly, slow at first."""
 
@@ -207,6 +222,7 @@ class LearnerConfig(Shared):
     ensemble: EnsembleConfig = section(EnsembleConfig)
     train: TrainConfig = section(TrainConfig)
     practice: PracticeConfig = section(PracticeConfig)
+    distill: DistillConfig = section(DistillConfig)
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def _model(model: str, run: RunConfig) -> str:
     try:
         file = model_file(model, run.name)
     except FileNotFoundError:
-        if model == "pretrained" and run.planner.mode != "mppi":
+        if model == "pretrained" and run.planner.mode not in ("mppi", "policy"):
             return "scratch"  # nothing is planned through a model
         raise
     return "scratch" if file is None else str(file)

@@ -21,6 +21,8 @@ from mbrl_ros.dynamics.native import planning_model, why_not
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan, PlanResult
 from mbrl_ros.planners.registry import PLANNERS
+from mbrl_ros.policies.network import seen_from
+from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
@@ -46,6 +48,7 @@ class Agent:
         self.gait_origin_ns: int | None = None
         self.last_result: PlanResult | NoPlan | None = None
         self._model = None
+        self._policy: OnnxPolicy | None = None
         self.samples = config.mppi.samples  # rollouts of a plan; fewer than configured where time is short
         self.latency_steps = round(config.latency / spec.dt)  # from a command to its effect in the joints
         self._points = math.ceil(PLAN_SECONDS / spec.dt - 1e-9)
@@ -64,13 +67,20 @@ class Agent:
     @property
     def mode(self) -> str:
         """What it does now: without a model it explores where a learner runs, and stands where none does."""
-        if self.config.mode == "mppi" and self._model is None and self.config.planner != "prior":
+        wanted = self.config.mode
+        if wanted == "policy" and self._policy is None:
+            wanted = "mppi"
+        if wanted == "mppi" and self._model is None and self.config.planner != "prior":
             return "explore" if self.config.learning else "stand"
-        return self.config.mode
+        return wanted
 
     @property
     def has_model(self) -> bool:
         return self._model is not None
+
+    @property
+    def has_policy(self) -> bool:
+        return self._policy is not None
 
     def set_model(self, model, version: int) -> None:
         """Plan with `model` (anything with members and rollout; None: no more) from the next tick on."""
@@ -80,6 +90,10 @@ class Agent:
         if self._on_device is not None and not self._on_device.load(self._model):
             self._on_device = None
         self._build()
+
+    def set_policy(self, policy: OnnxPolicy | None) -> None:
+        """Decide with it from the next tick on, in mode policy; without one that plans."""
+        self._policy = policy
 
     def configure(self, config: PlannerConfig) -> None:
         """Other live settings from the next tick on; the warm start stays."""
@@ -175,6 +189,11 @@ class Agent:
                 self._warm = None  # whatever led here is not where to look next
                 return decisions
             exploring = self.config.learning and self.config.explore.while_learning > 0
+        elif self.mode == "policy":
+            decisions = self._policy_decisions(estimate, promised, command, first_ns)
+            if not torch.isfinite(decisions).all():
+                self._step -= elapsed
+                return NoPlan("the policy's decisions are not finite")
         elif exploring:
             motion = self._motion.between(self._step, self._points) * self.config.explore.noise
             decisions = (self.map.rest + motion * self.map.explore).clamp(*self.map.bounds)
@@ -200,7 +219,7 @@ class Agent:
         """(C,) no robot changes its velocity at once, and those that try fall. While it is not driven, it stops."""
         if self.task.goal is not None:
             return wanted
-        if self.mode != "mppi" or not self._followed:
+        if self.mode not in ("mppi", "policy") or not self._followed:
             wanted = np.zeros_like(self.command)
         c, seconds = self.config, elapsed * self.spec.dt
         return approached(self.command, wanted, c.acceleration_limit * seconds, c.yaw_acceleration_limit * seconds)
@@ -287,6 +306,18 @@ class Agent:
             motion = self._motion.between(self._step, len(decisions)) * self.map.explore
             decisions = (decisions + self.config.explore.while_learning * motion).clamp(*self.map.bounds)
         return decisions
+
+    def _policy_decisions(self, estimate, promised, command, first_ns: int) -> Tensor:
+        """(P, U) one decision, from which the action map goes on by itself until the next."""
+        ahead = self._predict(estimate, promised) if promised and self._model is not None else estimate
+        command = torch.from_numpy(np.asarray(command, np.float32))
+        prior = self.map.prior(command)
+        seen = seen_from(
+            torch.from_numpy(np.asarray(ahead, np.float32))[None], command[None], self._phases(first_ns, 1)
+        )
+        decisions = torch.from_numpy(self._policy.decide(seen[0].numpy(), prior.numpy()))
+        self._warm = decisions.expand(self.config.mppi.horizon, -1)
+        return decisions.expand(self._points, -1)
 
     def _search(self, warm: Tensor, generator: torch.Generator) -> PlanResult | NoPlan:
         config, s = self.config.mppi, self._situation

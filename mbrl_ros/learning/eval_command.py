@@ -16,9 +16,11 @@ from mbrl_ros.dynamics.native import torch_threads
 from mbrl_ros.dynamics.physics import PhysicsModel
 from mbrl_ros.learning import judging
 from mbrl_ros.learning.models import load_model
+from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import ACTION_MAP_NAMES, load_run, with_settings
+from mbrl_ros.robots.spec import RobotSpec, load_robot
+from mbrl_ros.settings import ACTION_MAP_NAMES, RunConfig, load_run, with_settings
+from mbrl_ros.tasks import make_task
 
 ORACLE_SAMPLES = 64  # true physics is slow, and needs fewer
 
@@ -29,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         default="pretrained",
         help="pretrained, a folder with model.safetensors, oracle (MuJoCo as model), or openloop (no planning)",
+    )
+    parser.add_argument(
+        "--policy", type=Path, metavar="FILE", help="decides in place of plans: an .onnx of mbrl distill"
     )
     parser.add_argument("--seed", type=int, default=0, help="first seed (0)")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds (1)")
@@ -46,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(torch_threads(run.planner.precision, run.planner.threads))
     spec = load_robot(run.planner.robot)
     run, model = _model(run, args.model, spec)
+    policy = _policy(run, args.policy, spec) if args.policy else None
     commands = judging.commands(args)
     seeds = list(range(args.seed, args.seed + args.seeds))
     console, results, began = Console(), [], time.monotonic()
@@ -54,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
             bar = progress.add_task(f"seed {seed}", total=1.0)
             result = judging.judged(
                 run.with_setting("seed", seed), spec, model, commands, args.hold, seed,
-                lambda share, bar=bar: progress.update(bar, completed=share),
+                lambda share, bar=bar: progress.update(bar, completed=share), policy,
             )  # fmt: skip
             progress.update(bar, completed=1.0)
             console.print(f"seed {seed}: {judging.in_words(result)}")
@@ -68,6 +74,14 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"report written to {args.report}")
     console.print(f"{len(seeds)} seed(s) in {time.monotonic() - began:.0f} s")
     return 0
+
+
+def _policy(run: RunConfig, path: Path, spec: RobotSpec) -> OnnxPolicy:
+    if not path.is_file():
+        raise FileNotFoundError(f"no policy at {path}: make one with `mbrl distill {run.name} --out {path.parent}`")
+    layout, planner = FeatureLayout(spec), run.planner
+    command_size = make_task(planner.task, layout).command_size
+    return OnnxPolicy(path.read_bytes(), layout, planner.task, planner.action_map, command_size)
 
 
 def _model(run, name: str, spec):

@@ -13,6 +13,7 @@ from mbrl_ros.backends.mujoco import MujocoBackend
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.report import TrackingScore
 from mbrl_ros.learning.session import Session
+from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import RunConfig
 
@@ -38,6 +39,7 @@ class Evaluation:
     score: TrackingScore
     falls: int
     clipped_share: float
+    cost: float  # mean of what the task takes off a step, on the truth
 
 
 def evaluate_tracking(
@@ -49,10 +51,12 @@ def evaluate_tracking(
     seed: int = 0,
     perfect_state: bool = False,
     progress: Callable[[float], None] = lambda share: None,
+    policy: OnnxPolicy | None = None,
 ) -> Evaluation:
-    """One continuous run over all commands, nothing explored, nothing learned."""
-    session = _session(run, spec, model, seed, not perfect_state)
-    score, falls = TrackingScore(), 0
+    """One continuous run over all commands, nothing explored, nothing learned; a `policy` decides in place of plans."""
+    session = _session(run, spec, model, seed, not perfect_state, policy)
+    task, layout = session.agent.task, session.agent.layout
+    score, falls, earned = TrackingScore(), 0, 0.0
     falls += _wait_until_followed(session)
     steps = round(hold / spec.dt)
     for number, command in enumerate(commands):
@@ -63,16 +67,24 @@ def evaluate_tracking(
             base = outcome.truth.base
             velocity = (*base.linear_velocity_body[:2], base.angular_velocity_body[2])
             score.add(outcome.truth.stamp_ns * 1e-9, command, velocity)
+            reached = torch.from_numpy(layout.encode(outcome.truth))
+            earned += float(task.reward(reached, torch.tensor(command, dtype=torch.float32)))
             progress((number * steps + k + 1) / (len(commands) * steps))
     total = max(1, sum(session.actions.values()))
-    return Evaluation(score, falls, session.actions["clip"] / total)
+    return Evaluation(score, falls, session.actions["clip"] / total, -earned / (steps * len(commands)))
 
 
 def evaluate_goal(
-    run: RunConfig, spec: RobotSpec, model, seconds: float = GOAL_SECONDS, seed: int = 0, perfect_state: bool = False
+    run: RunConfig,
+    spec: RobotSpec,
+    model,
+    seconds: float = GOAL_SECONDS,
+    seed: int = 0,
+    perfect_state: bool = False,
+    policy: OnnxPolicy | None = None,
 ) -> dict:
     """From the start of the robot: when it reached the goal of its task for good, and how well it kept it."""
-    session = _session(run, spec, model, seed, not perfect_state)
+    session = _session(run, spec, model, seed, not perfect_state, policy)
     task, layout = session.agent.task, session.agent.layout
     there, falls, command = [], 0, np.zeros(task.command_size)
     for _ in range(round(seconds / spec.dt)):
@@ -92,11 +104,13 @@ def goal_kept(goal: str, there: np.ndarray, dt: float) -> dict:
     }
 
 
-def _session(run: RunConfig, spec: RobotSpec, model, seed: int, noise: bool) -> Session:
+def _session(run: RunConfig, spec: RobotSpec, model, seed: int, noise: bool, policy=None) -> Session:
     """Nothing explored, nothing learned."""
-    agent = Agent(spec, dataclasses.replace(run.planner, learning=False, mode="mppi", seed=seed))
+    mode = "policy" if policy else "mppi"
+    agent = Agent(spec, dataclasses.replace(run.planner, learning=False, mode=mode, seed=seed))
     if model is not None:
         agent.set_model(model, 1)
+    agent.set_policy(policy)
     return Session(run, MujocoBackend(spec, seed + 1000, noise, run.bridge.latency), agent)
 
 

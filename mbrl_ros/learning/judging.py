@@ -40,13 +40,16 @@ def check(args: argparse.Namespace, run: RunConfig) -> None:
     check_report(args.report)
 
 
-def judged(run: RunConfig, spec: RobotSpec, model, commands, hold: float, seed: int, progress=lambda share: None):
+def judged(
+    run: RunConfig, spec: RobotSpec, model, commands, hold: float, seed: int, progress=lambda share: None, policy=None
+):
     """{"summary", "commands"} of one model and one seed, by what its task calls good."""
     if make_task(run.planner.task, FeatureLayout(spec)).goal is not None:
-        summary = evaluate_goal(run, spec, model, seed=seed, perfect_state=not run.bridge.noise)
+        summary = evaluate_goal(run, spec, model, seed=seed, perfect_state=not run.bridge.noise, policy=policy)
         return {"summary": summary, "commands": []}
-    result = evaluate_tracking(run, spec, model, commands, hold, seed, not run.bridge.noise, progress)
-    summary = result.score.summary() | {"falls": result.falls, "clipped_share": result.clipped_share}
+    result = evaluate_tracking(run, spec, model, commands, hold, seed, not run.bridge.noise, progress, policy)
+    more = {"falls": result.falls, "clipped_share": result.clipped_share, "cost": result.cost}
+    summary = result.score.summary() | more
     return {"summary": summary, "commands": result.score.commands()}
 
 

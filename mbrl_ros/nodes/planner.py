@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -34,7 +35,10 @@ from mbrl_ros.nodes.plan_record import PlanRecord
 from mbrl_ros.nodes.run import ManagedNode, run_node
 from mbrl_ros.nodes.self_report import SelfReport
 from mbrl_ros.nodes.state_watch import StateWatch
+from mbrl_ros.paths import model_file
 from mbrl_ros.planners.problem import NoPlan
+from mbrl_ros.policies.card import NAME, PolicyRefused
+from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.types import Action, Event, Plan, RobotState, Transition
@@ -48,7 +52,7 @@ METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, ke
 class Planner(ManagedNode):
     def __init__(self):
         super().__init__("planner")
-        self._settings = Settings(self, PlannerConfig(), self._on_settings, _check_mode)
+        self._settings = Settings(self, PlannerConfig(), self._on_settings, self._check_mode)
 
     def configure(self) -> None:
         config = self._settings.current
@@ -57,6 +61,7 @@ class Planner(ManagedNode):
         self._agent = Agent(self._spec, config)
         first = load_model(config.model, "", self._agent.layout) if config.mode != "observe" else None
         self._models = FlownModel(self._agent, first, self._tell_model)
+        self._agent.set_policy(self._policy(config))
         self._learner_asked = topics.client(self, topics.LOCKSTEP) if config.lockstep and config.learning else None
         self._plans = topics.publisher(self, topics.PLAN)
         self._transitions = topics.publisher(self, topics.TRANSITION)
@@ -122,6 +127,34 @@ class Planner(ManagedNode):
             self._agent.set_samples(self._pace.samples)
             most = self._settings.current.mppi.samples
             self.get_logger().info(f"{self._pace.samples} of {most} rollouts a plan fit into the time there is")
+
+    def _policy(self, config: PlannerConfig) -> OnnxPolicy | None:
+        """What mode policy flies, now or once somebody changes to it."""
+        if config.mode == "observe":
+            return None
+        wanted = bool(config.policy) or config.mode == "policy"
+        model = model_file(config.model, "")
+        path = Path(config.policy) if config.policy else model and model.with_name(NAME)
+        if path is None or not path.is_file():
+            if wanted:
+                raise ConfigError(f"no policy at {path}: make one with `mbrl distill`, or choose another mode")
+            return None
+        layout, command_size = self._agent.layout, self._agent.task.command_size
+        try:
+            return OnnxPolicy(path.read_bytes(), layout, config.task, config.action_map, command_size)
+        except PolicyRefused as refusal:
+            if wanted:
+                raise
+            self.get_logger().warning(f"{path} is left alone: {refusal}")
+            return None
+
+    def _check_mode(self, now: PlannerConfig, new: PlannerConfig) -> None:
+        if now.mode == new.mode:
+            return
+        if "observe" in (now.mode, new.mode):
+            raise ConfigError("mode observe is chosen at the start, since no guard runs beside it")
+        if new.mode == "policy" and hasattr(self, "_agent") and not self._agent.has_policy:
+            raise ConfigError("there is no policy to fly: make one with `mbrl distill`, and start with planner.policy")
 
     # What comes in
 
@@ -344,11 +377,6 @@ class Planner(ManagedNode):
         trouble = self._watch.report()
         level, text = (WARN, trouble) if trouble else (OK, self._agent.mode)
         return level, text, values
-
-
-def _check_mode(now: PlannerConfig, new: PlannerConfig) -> None:
-    if now.mode != new.mode and "observe" in (now.mode, new.mode):
-        raise ConfigError("mode observe is chosen at the start, since no guard runs beside it")
 
 
 def main() -> int:

@@ -10,7 +10,8 @@ import pytest
 from up_run import PATIENCE
 
 PROMPT = 3.0  # s that ending may take
-STANDING = ["--mode", "stand", "--model", "scratch", "--no-learner"]
+QUIET = ["--set", "guard.max_age=5.0"]  # an age that a busy machine does not reach while processes start
+STANDING = ["--mode", "stand", "--model", "scratch", "--no-learner", *QUIET]
 
 
 def alive(pids):

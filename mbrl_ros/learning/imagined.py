@@ -1,0 +1,119 @@
+"""Robots in the model: many at once, from where the real one has been, each in one member of the ensemble."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mbrl_ros.learning.curriculum import HIGH, LOW
+from mbrl_ros.policies.network import seen_from
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.settings import PlannerConfig
+
+STANDING = 8  # of so many commands one is to stand still
+HELD = 12  # steps that a command is held, on average
+FILTERED = 0.3  # of the sensors' noise is left in an estimate
+
+
+def phase_step(spec: RobotSpec) -> float:
+    """Of the gait's phase in one control step."""
+    return spec.dt / spec.legs.gait.period if spec.legs is not None else 0.0
+
+
+@dataclass
+class Robots:
+    """B of them, at one step."""
+
+    states: Tensor  # (B, S)
+    commands: Tensor  # (B, C) on their way to
+    wanted: Tensor  # (B, C)
+    phases: Tensor  # (B,)
+    priors: Tensor  # (B, U)
+    before: Tensor  # (B, U) decisions of the step before
+
+
+class Imagined:
+    """The model as a world to walk in."""
+
+    def __init__(self, layout: FeatureLayout, config: PlannerConfig, model, task, action_map, starts: Tensor):
+        """`config` of the planner whose robot this is; `starts` (N, S): states in which the real robot was."""
+        self.task, self.map, self.model, self._layout = task, action_map, model, layout
+        spec = layout.spec
+        self._starts, self.phase_step = starts, phase_step(spec)
+        self._approach = config.acceleration_limit * spec.dt, config.yaw_acceleration_limit * spec.dt
+        self._noise = FILTERED * torch.tensor(layout.noise)
+        self._random = np.random.default_rng(config.seed)
+        self._generator = torch.Generator().manual_seed(config.seed)
+
+    def again(self, seed: int) -> Imagined:
+        """The same world with other luck."""
+        world = copy(self)
+        world._random = np.random.default_rng(seed)
+        world._generator = torch.Generator().manual_seed(seed)
+        return world
+
+    def robots(self, count: int) -> Robots:
+        """`count` is a multiple of the members. Each is told at first to go on as it does."""
+        states = self._somewhere(count)
+        wanted = torch.stack([self._command() for _ in range(count)])
+        commands = self._velocities(states) if self.task.goal is None else wanted
+        priors = self._priors(commands)
+        return Robots(states, commands, wanted, torch.rand(count, generator=self._generator), priors, priors)
+
+    def seen(self, robots: Robots) -> Tensor:
+        """(B, I) with what noise a filter leaves."""
+        noise = self._noise * torch.randn(robots.states.shape, generator=self._generator)
+        return seen_from(robots.states + noise, robots.commands, robots.phases)
+
+    def step(self, robots: Robots, decisions: Tensor) -> Robots:
+        """One step later; those that fell are somewhere else."""
+        members, count = self.model.members, len(decisions)
+        targets = self.map.decode(decisions[None], robots.phases)[0]  # steps and robots change places: phases differ
+        after = self.model.rollout(
+            robots.states.view(members, count // members, -1), targets.view(members, count // members, 1, -1)
+        )
+        states = after.reshape(count, -1).clone()
+        lost = self.task.terminated(states) | ~torch.isfinite(states).all(1)
+        states[lost] = self._somewhere(int(lost.sum()))
+        phases = (robots.phases + self.phase_step) % 1.0
+        wanted = robots.wanted.clone()
+        for b in torch.nonzero(torch.rand(count, generator=self._generator) < 1 / HELD).flatten().tolist():
+            wanted[b] = self._command()
+        commands = self._approached(robots.commands, wanted) if self.task.goal is None else wanted
+        return Robots(states, commands, wanted, phases, self._priors(commands), decisions)
+
+    def reward(self, robots: Robots) -> Tensor:
+        """(B,)"""
+        return self.task.reward(robots.states, robots.commands.T)
+
+    def _somewhere(self, count: int) -> Tensor:
+        return self._starts[torch.randint(len(self._starts), (count,), generator=self._generator)].clone()
+
+    def _command(self) -> Tensor:
+        """(C,) any that is practised; one in so many is to stand still."""
+        size = self.task.command_size
+        share = self._random.uniform(size=size)
+        if size == 0 or self._random.uniform() < 1 / STANDING:
+            return torch.zeros(size)
+        return torch.tensor(LOW[:size] + (HIGH - LOW)[:size] * share, dtype=torch.float32)
+
+    def _velocities(self, states: Tensor) -> Tensor:
+        """(B, C) what each would be told if it were to go on like this."""
+        v, w = self._layout.linear_velocity.start, self._layout.angular_velocity.start
+        now = states[:, [v, v + 1, w + 2]]
+        return torch.minimum(torch.maximum(now, torch.tensor(LOW).float()), torch.tensor(HIGH).float())
+
+    def _approached(self, commands: Tensor, wanted: Tensor) -> Tensor:
+        """As velocity_command.approached, of many."""
+        change, (speed, yaw_rate) = wanted - commands, self._approach
+        length = change[:, :2].norm(dim=1, keepdim=True)
+        planar = change[:, :2] * (speed / length.clamp(min=speed))
+        return commands + torch.cat([planar, change[:, 2:].clamp(-yaw_rate, yaw_rate)], 1)
+
+    def _priors(self, commands: Tensor) -> Tensor:
+        return torch.stack([self.map.prior(command) for command in commands])

@@ -1,0 +1,65 @@
+"""An agent in mode policy: one decision a tick, and the action map goes on from it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from gate_driver import GO1, standing
+from test_policy_file import content, loaded, network
+
+from mbrl_ros.control.agent import Agent
+from mbrl_ros.planners.problem import NoPlan
+from mbrl_ros.settings import PlannerConfig
+
+WALK = np.array([0.3, 0.0, 0.1])
+CONFIG = PlannerConfig(mode="policy", learning=False, acceleration_limit=100.0, yaw_acceleration_limit=100.0)
+
+
+def flying(policy=None, **changes) -> Agent:
+    agent = Agent(GO1, replace(CONFIG, **changes))
+    agent.set_policy(loaded(content(policy)))
+    return agent
+
+
+@pytest.mark.parametrize("delay", [0, 1])
+def test_a_plan_is_the_policys_decision_with_the_gait_going_on(delay):
+    policy = network()
+    agent = flying(policy, delay=delay)
+    plan = agent.act(standing(0), WALK)
+    phase = (GO1.dt / GO1.legs.gait.period * (delay + torch.arange(4))) % 1.0
+    state = torch.from_numpy(agent.layout.encode(standing(0)))
+    turn = 2 * torch.pi * phase[:1]
+    seen = torch.cat([state, torch.tensor(WALK).float(), turn.sin(), turn.cos()])
+    decision = policy.decide(seen[None], agent.map.prior(torch.tensor(WALK).float())[None])
+    wanted = agent.map.decode(decision[None].expand(1, 4, -1), phase)[0]
+    np.testing.assert_allclose(plan.targets, wanted.numpy(), atol=1e-4)
+    assert plan.offsets_ns[0] == delay * GO1.dt_ns
+
+
+def test_without_a_policy_it_does_what_it_would_without_one():
+    agent = Agent(GO1, CONFIG)
+    assert agent.mode == "stand"
+    np.testing.assert_allclose(agent.act(standing(0), WALK).targets, np.tile(GO1.stance, (4, 1)))
+
+
+def test_the_mode_can_be_changed_in_mid_run():
+    agent = flying(planner="prior")
+    one = agent.act(standing(0), WALK).targets
+    agent.configure(replace(agent.config, mode="mppi"))
+    other = agent.act(standing(20), WALK).targets
+    agent.configure(replace(agent.config, mode="policy"))
+    again = agent.act(standing(40), WALK).targets
+    assert not np.allclose(one, other) and not np.allclose(other, again)
+
+
+def test_decisions_that_are_not_finite_are_no_plan(monkeypatch):
+    agent = flying()
+    monkeypatch.setattr(agent._policy, "decide", lambda seen, prior: np.full(len(prior), np.nan, np.float32))
+    assert isinstance(agent.act(standing(0), WALK), NoPlan)
+
+
+def test_a_policy_follows_a_command_as_it_is_approached():
+    agent = flying(acceleration_limit=2.0)
+    agent.act(standing(0), WALK)
+    assert agent.command[0] == pytest.approx(2.0 * GO1.dt)

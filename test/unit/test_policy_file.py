@@ -1,0 +1,194 @@
+"""A policy's file flies the robot that it was distilled for, and no other; whatever was done to it is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from learning_driver import GO1
+from onnx import helper
+
+from mbrl_ros.policies.artefact import OPSET, to_bytes
+from mbrl_ros.policies.card import CARD, PolicyCard, PolicyRefused, input_names, robot_part
+from mbrl_ros.policies.network import new_policy
+from mbrl_ros.policies.runner import OnnxPolicy
+from mbrl_ros.robots.action_maps import make_action_map
+from mbrl_ros.robots.features import FeatureLayout
+
+LAYOUT = FeatureLayout(GO1)
+MAP = make_action_map("gait", GO1)
+INPUTS = LAYOUT.size + 5
+
+
+def card(spec=GO1, **changes) -> PolicyCard:
+    names = input_names(FeatureLayout(spec), 3)
+    about = {
+        "robot": spec.name, "layout": spec.layout_hash, "task": "quadruped", "action_map": "gait", "version": 7,
+        "model_version": 44, "model_hash": "0123", "seen": names, "lowest": [-1.0] * INPUTS, "highest": [1.0] * INPUTS,
+        "golden_seen": [], "golden_prior": [], "golden_decisions": [], **robot_part(spec),
+    }  # fmt: skip
+    return PolicyCard(**about | changes)
+
+
+def network(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    policy = new_policy(LAYOUT, torch.randn(50, LAYOUT.size, generator=generator), 3, MAP.bounds, seed)
+    policy.weights[-1].mul_(50.0)  # as one that has learned something
+    return policy
+
+
+def example(seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(INPUTS, generator=generator), MAP.prior(torch.tensor([0.3, 0.0, 0.1]))
+
+
+def content(policy=None, **changes) -> bytes:
+    return to_bytes(policy or network(), card(**changes), example())
+
+
+def loaded(data: bytes, spec=GO1, task="quadruped", action_map="gait") -> OnnxPolicy:
+    return OnnxPolicy(data, FeatureLayout(spec), task, action_map, 3)
+
+
+def edited(data: bytes, change) -> bytes:
+    made = onnx.load_from_string(data)
+    change(made)
+    return made.SerializeToString()
+
+
+def with_card(data: bytes, **changes) -> bytes:
+    def change(made):
+        about = PolicyCard.from_json(made.metadata_props[0].value)
+        del made.metadata_props[:]
+        helper.set_model_props(made, {CARD: replace(about, **changes).to_json()})
+
+    return edited(data, change)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_file_decides_as_the_network_does(seed):
+    policy = network(seed)
+    ours = loaded(content(policy))
+    for other in range(10):
+        seen, prior = example(other)
+        wanted = policy.decide(seen[None], prior[None])[0].numpy()
+        np.testing.assert_allclose(ours.decide(seen.numpy(), prior.numpy()), wanted, atol=1e-5)
+
+
+def test_decisions_stay_in_their_bounds():
+    wild = network()
+    wild.weights[-1].mul_(1e3)
+    seen, prior = example()
+    found = loaded(content(wild)).decide(seen.numpy(), prior.numpy())
+    assert (found >= MAP.bounds[0].numpy()).all() and (found <= MAP.bounds[1].numpy()).all()
+    assert np.abs(found).max() == 1.0
+
+
+def test_what_is_in_the_file_can_be_read():
+    about = loaded(content()).card
+    assert (about.robot, about.version, about.model_version) == ("go1_like", 7, 44)
+    assert about.joints == tuple(GO1.actuated_names) and len(about.golden_seen) == INPUTS
+
+
+def test_an_untrained_policy_is_nearly_its_prior():
+    policy = new_policy(LAYOUT, torch.randn(50, LAYOUT.size), 3, MAP.bounds, 0)
+    seen, prior = example()
+    torch.testing.assert_close(policy.decide(seen[None], prior[None])[0], prior, atol=0.05, rtol=0)
+
+
+def test_inputs_out_of_any_range_seen_are_strange():
+    policy = loaded(content())
+    seen = np.zeros(INPUTS, np.float32)
+    assert len(policy.strange(seen)) == 0
+    seen[3], seen[9] = 5.0, np.nan
+    assert policy.strange(seen).tolist() == [3, 9]
+
+
+SWAPPED = [*GO1.actuated_names[1::-1], *GO1.actuated_names[2:]]
+LOW = np.array(GO1.target_limits[0])
+
+
+@pytest.mark.parametrize(
+    "changes, reason",
+    [
+        ({"robot": "another"}, "robot 'another' is not for 'go1_like'"),
+        ({"joints": SWAPPED}, "in another order: FR_thigh_joint where FR_hip_joint"),
+        ({"joints": ["tail", *GO1.actuated_names[1:]]}, "without FR_hip_joint, with tail"),
+        ({"low": [*(LOW[:3] - 0.1), *LOW[3:]]}, "low differs at FR_hip_joint, FR_thigh_joint, FR_calf_joint"),
+        ({"high": [1.0]}, "high differs"),
+        ({"kp": [25.0] * 12}, "kp differs"),
+        ({"kv": [9.0] * 12}, "kv differs"),
+        ({"layout": "f" * 16}, "layout 'ffffffffffffffff'"),
+        ({"task": "cartpole"}, "task 'cartpole', not 'quadruped'"),
+        ({"action_map": "joint"}, "action_map 'joint', not 'gait'"),
+        ({"seen": ["x"] * INPUTS}, "differ"),
+        ({"golden_decisions": [0.5] * 16}, "golden"),
+        ({"golden_decisions": [0.5]}, "golden"),
+        ({"golden_seen": [0.0]}, "not as long as"),
+        ({"lowest": []}, "not as long as"),
+        ({"golden_prior": [0.0]}, "its card says"),
+    ],
+)
+def test_a_card_that_does_not_fit_is_refused_by_name_and_reason(changes, reason):
+    with pytest.raises(PolicyRefused, match=reason) as refusal:
+        loaded(with_card(content(), **changes))
+    assert refusal.value.version == 7
+
+
+def test_limits_that_were_tightened_since_refuse_it():
+    hip = replace(GO1.joints[0], position=(-0.5, 0.5))
+    with pytest.raises(PolicyRefused, match="low differs at FR_hip_joint"):
+        loaded(content(), spec=replace(GO1, joints=(hip, *GO1.joints[1:])))
+
+
+def nan_weights(made):
+    weights = max(made.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    values = onnx.numpy_helper.to_array(weights).copy()
+    values[0, 0] = np.nan
+    weights.raw_data = values.tobytes()
+
+
+def altered_weights(made):
+    weights = max(made.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    weights.raw_data = (onnx.numpy_helper.to_array(weights) * 1.5).astype(np.float32).tobytes()
+
+
+def unknown_opset(made):
+    made.opset_import[0].version = 999
+
+
+def no_card(made):
+    del made.metadata_props[:]
+
+
+def torn_card(made):
+    made.metadata_props[0].value = made.metadata_props[0].value[:-50]
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (nan_weights, "golden"),
+        (altered_weights, "golden"),
+        (unknown_opset, "not a policy that this onnxruntime can load"),
+        (no_card, "it has no card"),
+        (torn_card, "its card is damaged"),
+    ],
+)
+def test_a_file_that_was_altered_is_refused(change, reason):
+    with pytest.raises(PolicyRefused, match=reason):
+        loaded(edited(content(), change))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_truncated_file_is_refused(share):
+    data = content()
+    with pytest.raises(PolicyRefused):
+        loaded(data[: int(share * len(data))])
+
+
+def test_an_older_opset_is_written_than_this_runtime_knows():
+    assert max(entry.version for entry in onnx.load_from_string(content()).opset_import) == OPSET
