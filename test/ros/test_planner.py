@@ -320,6 +320,25 @@ def test_mode_at_the_start_and_changed_while_running(alone):
     assert planner.step().sequence == 22
 
 
+def test_mode_policy_flies_what_lies_beside_the_model_and_is_left_and_chosen_live(alone):
+    planner = alone(mode="policy")
+    decided = planner.steps(3)[-1]
+    assert planner.graph.said_anew("planner")["mode"] == "policy"
+    assert 0.001 < np.abs(decided.targets - ROBOT.stance).max() < 0.5 and not decided.exploring
+    assert set_mode(planner, "mppi").successful
+    planner.step()
+    assert planner.graph.said_anew("planner")["mode"] == "mppi"
+    assert set_mode(planner, "policy").successful
+    assert planner.step().sequence == 4
+
+
+def test_mode_policy_without_a_policy_is_refused_with_its_mend(alone):
+    planner = alone(mode="stand", model="scratch")
+    planner.step()
+    refused = set_mode(planner, "policy")
+    assert not refused.successful and "mbrl distill" in refused.reason
+
+
 def test_observing_planner_pairs_states_with_the_commands_of_others_and_plans_nothing(tmp_path, domain):
     graph = Graph("quadruped_mpc", tmp_path, mode="observe")
     try:
