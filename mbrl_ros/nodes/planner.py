@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from mbrl_ros.config import ConfigError
 from mbrl_ros.control import realtime
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.experience import Experience
@@ -23,6 +21,7 @@ from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.assembler import subscribe_state
 from mbrl_ros.nodes.flown_model import FlownModel
+from mbrl_ros.nodes.flown_policy import check_mode, policy_to_fly
 from mbrl_ros.nodes.garbage import GarbageBetweenTicks
 from mbrl_ros.nodes.lockstep import LearnerInStep, Turns
 from mbrl_ros.nodes.messages.fields import Refused
@@ -35,10 +34,7 @@ from mbrl_ros.nodes.plan_record import PlanRecord
 from mbrl_ros.nodes.run import ManagedNode, run_node
 from mbrl_ros.nodes.self_report import SelfReport
 from mbrl_ros.nodes.state_watch import StateWatch
-from mbrl_ros.paths import model_file
 from mbrl_ros.planners.problem import NoPlan
-from mbrl_ros.policies.card import NAME, PolicyRefused
-from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.types import Action, Event, Plan, RobotState, Transition
@@ -52,7 +48,7 @@ METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, ke
 class Planner(ManagedNode):
     def __init__(self):
         super().__init__("planner")
-        self._settings = Settings(self, PlannerConfig(), self._on_settings, self._check_mode)
+        self._settings = Settings(self, PlannerConfig(), self._on_settings, self._check_change)
 
     def configure(self) -> None:
         config = self._settings.current
@@ -61,7 +57,7 @@ class Planner(ManagedNode):
         self._agent = Agent(self._spec, config)
         first = load_model(config.model, "", self._agent.layout) if config.mode != "observe" else None
         self._models = FlownModel(self._agent, first, self._tell_model)
-        self._agent.set_policy(self._policy(config))
+        self._agent.set_policy(policy_to_fly(config, self._agent, self.get_logger().warning))
         self._learner_asked = topics.client(self, topics.LOCKSTEP) if config.lockstep and config.learning else None
         self._plans = topics.publisher(self, topics.PLAN)
         self._transitions = topics.publisher(self, topics.TRANSITION)
@@ -128,33 +124,8 @@ class Planner(ManagedNode):
             most = self._settings.current.mppi.samples
             self.get_logger().info(f"{self._pace.samples} of {most} rollouts a plan fit into the time there is")
 
-    def _policy(self, config: PlannerConfig) -> OnnxPolicy | None:
-        """What mode policy flies, now or once somebody changes to it."""
-        if config.mode == "observe":
-            return None
-        wanted = bool(config.policy) or config.mode == "policy"
-        model = model_file(config.model, "")
-        path = Path(config.policy) if config.policy else model and model.with_name(NAME)
-        if path is None or not path.is_file():
-            if wanted:
-                raise ConfigError(f"no policy at {path}: make one with `mbrl distill`, or choose another mode")
-            return None
-        layout, command_size = self._agent.layout, self._agent.task.command_size
-        try:
-            return OnnxPolicy(path.read_bytes(), layout, config.task, config.action_map, command_size)
-        except PolicyRefused as refusal:
-            if wanted:
-                raise
-            self.get_logger().warning(f"{path} is left alone: {refusal}")
-            return None
-
-    def _check_mode(self, now: PlannerConfig, new: PlannerConfig) -> None:
-        if now.mode == new.mode:
-            return
-        if "observe" in (now.mode, new.mode):
-            raise ConfigError("mode observe is chosen at the start, since no guard runs beside it")
-        if new.mode == "policy" and hasattr(self, "_agent") and not self._agent.has_policy:
-            raise ConfigError("there is no policy to fly: make one with `mbrl distill`, and start with planner.policy")
+    def _check_change(self, now: PlannerConfig, new: PlannerConfig) -> None:
+        check_mode(now.mode, new.mode, not hasattr(self, "_agent") or self._agent.has_policy)
 
     # What comes in
 
