@@ -20,6 +20,7 @@ from up_run import Run
 
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.spin import SteadyExecutor
+from mbrl_ros.up.discovery import THEIR_WORD, environment
 
 PATIENCE = 30.0  # s, generous: machines differ
 DOMAINS = range(1, 101)
@@ -27,10 +28,17 @@ DOMAINS = range(1, 101)
 
 @pytest.fixture(scope="module", autouse=True)
 def domain():
-    """A ROS_DOMAIN_ID that nobody else on this machine uses, in the environment that processes inherit."""
+    """A ROS_DOMAIN_ID that nobody else on this machine uses, in the environment that processes inherit.
+
+    They find each other as those of `mbrl up` do: over the loopback interface. In shared memory, a process that a test
+    has killed may leave what others of its domain then wait for.
+    """
     with _FreeDomain() as number, pytest.MonkeyPatch.context() as patch:
+        for name in THEIR_WORD:
+            patch.delenv(name, raising=False)
+        for name, value in environment().items():
+            patch.setenv(name, value)
         patch.setenv("ROS_DOMAIN_ID", str(number))
-        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         yield number
 
 
