@@ -22,6 +22,14 @@ class ConfigError(ValueError):
     """A setting is wrong; the message names the file, the key and the mend."""
 
 
+class VersionRefused(ConfigError):
+    """Something learned cannot be used here; the message says why, `version` which of them it is, if known."""
+
+    def __init__(self, why: str, version: int | None = None):
+        super().__init__(why)
+        self.version = version
+
+
 def setting(default: Any, doc: str, low=None, high=None, choices=None, live: bool = False):
     """A dataclass field with a description, a range and whether it may change while running."""
     metadata = {"doc": doc, "low": low, "high": high, "choices": choices, "live": live}

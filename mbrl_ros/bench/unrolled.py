@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import Tensor
 
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.policies.artefact import Graph
 
 OPSET, IR_VERSION = 21, 10  # of ONNX; what runtimes of the last years know
 
@@ -35,44 +36,35 @@ class UnrolledEnsemble:
         return torch.from_numpy(np.stack(out)).view(members, horizon, rows, -1).transpose(1, 2)
 
 
-class _Graph:
+class _Graph(Graph):
     def __init__(self):
-        self._nodes, self._constants, self._inputs, self._outputs = [], [], [], []
+        super().__init__()
+        self._inputs, self._outputs = [], []
 
     def add_member(self, folded: FoldedEnsemble, member: int, rows: int, horizon: int, activations: bool) -> None:
         weights, biases = [w[member] for w in folded.weights], [b[member, 0] for b in folded.biases]
         states = weights[-1].shape[1]
         x = self._input(f"x{member}", rows, states)
         targets = self._input(f"a{member}", horizon * rows, weights[0].shape[0] - states)
-        told = self._add("Gemm", targets, self._constant(weights[0][states:]), self._constant(biases[0]))
+        told = self.add("Gemm", targets, self.constant(weights[0][states:]), self.constant(biases[0]))
         first = [f"{told}_{step}" for step in range(horizon)]  # what targets add to the first layer, all steps at once
-        self._nodes.append(helper.make_node("Split", [told], first, axis=0, num_outputs=horizon))
-        inner = self._constant(weights[0][:states])
-        later = [(self._constant(w), self._constant(b)) for w, b in zip(weights[1:], biases[1:], strict=True)]
+        self.nodes.append(helper.make_node("Split", [told], first, axis=0, num_outputs=horizon))
+        inner = self.constant(weights[0][:states])
+        later = [(self.constant(w), self.constant(b)) for w, b in zip(weights[1:], biases[1:], strict=True)]
         for step in range(horizon):
-            h = self._add("Gemm", x, inner, first[step])
+            h = self.add("Gemm", x, inner, first[step])
             for weight, bias in later:
                 if activations:
-                    h = self._add("Mul", h, self._add("Sigmoid", h))
-                h = self._add("Gemm", h, weight, bias)
-            x = self._add("Add", x, h)
+                    h = self.add("Mul", h, self.add("Sigmoid", h))
+                h = self.add("Gemm", h, weight, bias)
+            x = self.add("Add", x, h)
             self._outputs.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, [rows, states]))
 
     def serialised(self) -> bytes:
-        graph = helper.make_graph(self._nodes, "rollout", self._inputs, self._outputs, self._constants)
+        graph = helper.make_graph(self.nodes, "rollout", self._inputs, self._outputs, self.constants)
         opsets = [helper.make_opsetid("", OPSET)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
 
     def _input(self, name: str, *shape: int) -> str:
         self._inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-        return name
-
-    def _constant(self, values: Tensor) -> str:
-        name = f"c{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(values.contiguous().numpy(), name))
-        return name
-
-    def _add(self, kind: str, *inputs: str) -> str:
-        name = f"n{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, inputs, [name]))
         return name

@@ -89,8 +89,7 @@ def prepare(run: RunConfig) -> Work:
     situation = Situation.empty(layout.size, task.command_size, action_map.size, horizon)
     situation.state.copy_(torch.from_numpy(np.asarray(layout.encode(state))))
     situation.command.fill_(COMMAND)
-    if spec.legs is not None:
-        situation.phase.copy_(torch.arange(horizon) * (spec.dt / spec.legs.gait.period) % 1.0)
+    situation.phase.copy_(torch.arange(horizon) * spec.phase_step % 1.0)
     situation.prior.copy_(action_map.prior(situation.command).expand(horizon, -1))
     situation.before.copy_(situation.prior[0])
     planning = planning_model(model, config.precision, config.threads)

@@ -22,7 +22,6 @@ from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan, PlanResult
 from mbrl_ros.planners.registry import PLANNERS
 from mbrl_ros.policies.network import seen_from
-from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
@@ -48,7 +47,7 @@ class Agent:
         self.gait_origin_ns: int | None = None
         self.last_result: PlanResult | NoPlan | None = None
         self._model = None
-        self._policy: OnnxPolicy | None = None
+        self._policy = None
         self.samples = config.mppi.samples  # rollouts of a plan; fewer than configured where time is short
         self.latency_steps = round(config.latency / spec.dt)  # from a command to its effect in the joints
         self._points = math.ceil(PLAN_SECONDS / spec.dt - 1e-9)
@@ -91,8 +90,8 @@ class Agent:
             self._on_device = None
         self._build()
 
-    def set_policy(self, policy: OnnxPolicy | None) -> None:
-        """Decide with it from the next tick on, in mode policy; without one that plans."""
+    def set_policy(self, policy) -> None:
+        """Decide with `policy` (anything with decide) from the next tick on, in mode policy; without one that plans."""
         self._policy = policy
 
     def configure(self, config: PlannerConfig) -> None:
@@ -329,7 +328,4 @@ class Agent:
 
     def _phases(self, first_ns: int, count: int) -> Tensor:
         """(count,) of the gait from robot time `first_ns` on, one a step."""
-        if self.spec.legs is None:
-            return torch.zeros(count)
-        step = self.spec.dt / self.spec.legs.gait.period
-        return (self.phase(first_ns) + step * torch.arange(count)) % 1.0
+        return (self.phase(first_ns) + self.spec.phase_step * torch.arange(count)) % 1.0

@@ -34,10 +34,8 @@ class VelocityCommand:
 
 
 def approached(now: np.ndarray, wanted: np.ndarray, speed: float, yaw_rate: float) -> np.ndarray:
-    """(3,) from `now` towards `wanted`, on a straight line: by at most `speed` m/s and `yaw_rate` rad/s."""
+    """(..., 3) from `now` towards `wanted`, on a straight line: by at most `speed` m/s and `yaw_rate` rad/s."""
     change = wanted - now
-    length = float(np.hypot(*change[:2]))
-    if length > speed:
-        change[:2] *= speed / length
-    change[2] = np.clip(change[2], -yaw_rate, yaw_rate)
-    return now + change
+    length = np.hypot(change[..., :1], change[..., 1:2])
+    planar = change[..., :2] * (speed / np.maximum(length, speed))
+    return now + np.concatenate([planar, np.clip(change[..., 2:], -yaw_rate, yaw_rate)], -1)

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from mbrl_ros.config import ConfigError, build
+from mbrl_ros.config import VersionRefused, build
 from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, action_units, layer_sizes
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import EnsembleConfig
@@ -18,12 +18,8 @@ from mbrl_ros.settings import EnsembleConfig
 MOST_VERSIONS = 2**31
 
 
-class ModelRefused(ConfigError):
-    """These bytes are no model of this robot; the message says why, `version` which of its models it is, if known."""
-
-    def __init__(self, why: str, version: int | None = None):
-        super().__init__(why)
-        self.version = version
+class ModelRefused(VersionRefused):
+    """These bytes are no model of this robot."""
 
 
 @dataclass(frozen=True)

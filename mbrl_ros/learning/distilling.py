@@ -7,12 +7,13 @@ policy is trained on all that was said so far. The one whose robots earned most 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from mbrl_ros.learning.imagined import Imagined
+from mbrl_ros.learning.learner import copied
 from mbrl_ros.learning.teacher import Teacher
 from mbrl_ros.policies.network import Policy
 from mbrl_ros.settings import DistillConfig
@@ -36,7 +37,9 @@ class Distiller:
     """Give it rounds until `done`; `best` is the policy then."""
 
     def __init__(self, policy: Policy, world: Imagined, teacher: Teacher, config: DistillConfig, seed: int):
-        self.best, self._policy = policy, copied(policy, trainable=True)
+        self.best, self._policy = policy, copied(policy)
+        for parameter in self._policy.parameters:
+            parameter.requires_grad_(True)
         self._world, self._teacher, self._config = world, teacher, config
         self._seen: list[Tensor] = []
         self._priors: list[Tensor] = []
@@ -120,12 +123,3 @@ class Distiller:
             robots = world.step(robots, self._policy.decide(world.seen(robots), robots.priors))
             earned.append(world.reward(robots).mean())
         return float(torch.stack(earned).mean())
-
-
-def copied(policy: Policy, trainable: bool = False) -> Policy:
-    """With tensors of its own."""
-    weights, biases = (
-        tuple(tensor.detach().clone().requires_grad_(trainable) for tensor in kind)
-        for kind in (policy.weights, policy.biases)
-    )
-    return replace(policy, weights=weights, biases=biases)

@@ -13,7 +13,6 @@ from mbrl_ros.backends.mujoco import MujocoBackend
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.report import TrackingScore
 from mbrl_ros.learning.session import Session
-from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import RunConfig
 
@@ -51,7 +50,7 @@ def evaluate_tracking(
     seed: int = 0,
     perfect_state: bool = False,
     progress: Callable[[float], None] = lambda share: None,
-    policy: OnnxPolicy | None = None,
+    policy=None,
 ) -> Evaluation:
     """One continuous run over all commands, nothing explored, nothing learned; a `policy` decides in place of plans."""
     session = _session(run, spec, model, seed, not perfect_state, policy)
@@ -81,7 +80,7 @@ def evaluate_goal(
     seconds: float = GOAL_SECONDS,
     seed: int = 0,
     perfect_state: bool = False,
-    policy: OnnxPolicy | None = None,
+    policy=None,
 ) -> dict:
     """From the start of the robot: when it reached the goal of its task for good, and how well it kept it."""
     session = _session(run, spec, model, seed, not perfect_state, policy)

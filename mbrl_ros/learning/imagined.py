@@ -9,20 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mbrl_ros.control.velocity_command import approached
 from mbrl_ros.learning.curriculum import HIGH, LOW
 from mbrl_ros.policies.network import seen_from
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import PlannerConfig
 
 STANDING = 8  # of so many commands one is to stand still
 HELD = 12  # steps that a command is held, on average
 FILTERED = 0.3  # of the sensors' noise is left in an estimate
-
-
-def phase_step(spec: RobotSpec) -> float:
-    """Of the gait's phase in one control step."""
-    return spec.dt / spec.legs.gait.period if spec.legs is not None else 0.0
 
 
 @dataclass
@@ -44,7 +39,7 @@ class Imagined:
         """`config` of the planner whose robot this is; `starts` (N, S): states in which the real robot was."""
         self.task, self.map, self.model, self._layout = task, action_map, model, layout
         spec = layout.spec
-        self._starts, self.phase_step = starts, phase_step(spec)
+        self._starts, self.phase_step = starts, spec.phase_step
         self._approach = config.acceleration_limit * spec.dt, config.yaw_acceleration_limit * spec.dt
         self._noise = FILTERED * torch.tensor(layout.noise)
         self._random = np.random.default_rng(config.seed)
@@ -84,7 +79,9 @@ class Imagined:
         wanted = robots.wanted.clone()
         for b in torch.nonzero(torch.rand(count, generator=self._generator) < 1 / HELD).flatten().tolist():
             wanted[b] = self._command()
-        commands = self._approached(robots.commands, wanted) if self.task.goal is None else wanted
+        commands = wanted
+        if self.task.goal is None:
+            commands = torch.from_numpy(approached(robots.commands.numpy(), wanted.numpy(), *self._approach))
         return Robots(states, commands, wanted, phases, self._priors(commands), decisions)
 
     def reward(self, robots: Robots) -> Tensor:
@@ -107,13 +104,6 @@ class Imagined:
         v, w = self._layout.linear_velocity.start, self._layout.angular_velocity.start
         now = states[:, [v, v + 1, w + 2]]
         return torch.minimum(torch.maximum(now, torch.tensor(LOW).float()), torch.tensor(HIGH).float())
-
-    def _approached(self, commands: Tensor, wanted: Tensor) -> Tensor:
-        """As velocity_command.approached, of many."""
-        change, (speed, yaw_rate) = wanted - commands, self._approach
-        length = change[:, :2].norm(dim=1, keepdim=True)
-        planar = change[:, :2] * (speed / length.clamp(min=speed))
-        return commands + torch.cat([planar, change[:, 2:].clamp(-yaw_rate, yaw_rate)], 1)
 
     def _priors(self, commands: Tensor) -> Tensor:
         return torch.stack([self.map.prior(command) for command in commands])

@@ -157,8 +157,8 @@ class Learner:
         raise ValueError("no transitions follow each other: nothing to judge a model on")
 
 
-def copied(model: Ensemble) -> Ensemble:
-    """A frozen copy with tensors of its own."""
+def copied(model):
+    """A frozen copy of an Ensemble, or of another record of weights and biases, with tensors of its own."""
     return replace(
         model,
         weights=tuple(w.detach().clone() for w in model.weights),

@@ -73,9 +73,11 @@ class LearnerNode(ManagedNode):
 
     def _keepsake(self, config: LearnerConfig, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
         """Of this run, where it goes on; else of the model that it starts with."""
+        if not config.keepsake:
+            return None
         try:
-            own = self._versions.keepsake() if config.keepsake and self._kept else None
-            return load_keepsake(config.model, "", layout) if config.keepsake and own is None else own
+            own = self._versions.keepsake() if self._kept else None
+            return load_keepsake(config.model, "", layout) if own is None else own
         except ConfigError as error:
             self.get_logger().error(f"learning on without what the model knows: {error}")
             return None

@@ -26,7 +26,7 @@ def to_bytes(policy: Policy, card: PolicyCard, example: tuple[Tensor, Tensor]) -
     decisions = policy.decide(seen[None], prior[None])[0]
     golden = {"seen": seen, "prior": prior, "decisions": decisions}
     card = replace(card, **{f"golden_{name}": tuple(float(v) for v in values) for name, values in golden.items()})
-    graph = _Graph()
+    graph = Graph()
     h = graph.add("Div", graph.add("Sub", "seen", graph.constant(policy.mean)), graph.constant(policy.std))
     last = len(policy.weights) - 1
     for i, (weight, bias) in enumerate(zip(policy.weights, policy.biases, strict=True)):
@@ -52,7 +52,9 @@ def _value(name: str, size: int):
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size])
 
 
-class _Graph:
+class Graph:
+    """Nodes and constants, put together by name."""
+
     def __init__(self):
         self.nodes, self.constants = [], []
 

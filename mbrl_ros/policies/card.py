@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from mbrl_ros.config import ConfigError, build
+from mbrl_ros.config import VersionRefused, build
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
 
@@ -15,12 +15,8 @@ CARD = "mbrl_ros.policy"  # key of the metadata
 NAME = "policy.onnx"
 
 
-class PolicyRefused(ConfigError):
-    """These bytes are no policy for this robot; the message says why, `version` which one it is, if known."""
-
-    def __init__(self, why: str, version: int | None = None):
-        super().__init__(why)
-        self.version = version
+class PolicyRefused(VersionRefused):
+    """These bytes are no policy for this robot."""
 
 
 @dataclass(frozen=True)

@@ -243,6 +243,11 @@ class RobotSpec:
         return round(NS / self.sample_rate)
 
     @property
+    def phase_step(self) -> float:
+        """Of the gait's phase in one control step; 0 without legs."""
+        return self.dt / self.legs.gait.period if self.legs is not None else 0.0
+
+    @property
     def scene_path(self):
         return share() / "sim" / self.scene
 
