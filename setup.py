@@ -79,7 +79,7 @@ setup(
         "safetensors>=0.4",
         "rich>=13",
         "matplotlib>=3.6",
-        "onnx>=1.16",  # to write policies; they are run without it
+        "onnx>=1.16",  # writes policies, and reads what planners take from them
         f"onnxruntime-gpu>=1.18; {CUDA}",
         f"onnxruntime>=1.18; {NO_CUDA}",
     ],

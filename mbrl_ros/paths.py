@@ -11,6 +11,8 @@ from pathlib import Path
 
 from mbrl_ros.config import ConfigError
 
+PARAMETERS = "parameters.yaml"  # in the folder of a start: every setting of it
+
 _PACKAGE = Path(__file__).resolve().parent
 
 

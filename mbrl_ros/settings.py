@@ -1,6 +1,6 @@
 """What can be set in a run: one frozen dataclass a node, read from config/<run>.yaml. No torch, no ROS.
 
-docs/parameters.md is what this file prints: `python -m mbrl_ros.settings > docs/parameters.md`.
+docs/parameters.md lists them: `python -m mbrl_ros.parameters > docs/parameters.md`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ import yaml
 
 from mbrl_ros.config import (
     ConfigError,
-    Leaf,
     as_mapping,
     build,
     laid_over,
-    leaves,
     parse_yaml,
-    range_text,
     read_yaml,
     replaced,
     section,
@@ -28,7 +25,8 @@ from mbrl_ros.config import (
 )
 from mbrl_ros.paths import named
 
-MODES = ("stand", "explore", "observe", "mppi", "policy")
+POLICY_MODES = ("policy", "hybrid")
+MODES = ("stand", "explore", "observe", "mppi", *POLICY_MODES)
 TREATMENTS = ("tsinf", "expectation", "pessimism")
 ACTION_MAP_NAMES = ("gait", "joint", "spline")
 PRECISIONS = ("auto", "bf16", "float32")
@@ -51,7 +49,7 @@ def cores_of(text: str) -> frozenset[int]:
     for part in filter(None, text.replace(" ", "").split(",")):
         first, _, last = part.partition("-")
         if not first.isdecimal() or not (last or first).isdecimal() or part.endswith("-"):
-            raise ConfigError(f"realtime.cores: {text!r} is no list of cores. Examples: '1', '0,2-3'")
+            raise ConfigError(f"cores: {text!r} is no list of cores. Examples: '1', '0,2-3'")
         cores |= set(range(int(first), int(last or first) + 1))
     return frozenset(cores)
 
@@ -94,6 +92,8 @@ class MppiConfig:
     knot_steps: int = setting(5, "noise is linear between knots this many steps apart", low=1, high=200)
     noise: float = setting(1.0, "times the action map's own noise scale", low=0.0, high=10.0, live=True)
     polish: int = setting(0, "steps up the gradient of the learned model, from the plan on", low=0, high=10, live=True)
+    proposals: float = setting(0.0, "share of the candidates that a policy proposes", low=0.0, high=0.9)
+    terminal_value: bool = setting(False, "what comes after the horizon is worth what the policy's file says")
     tail: float = setting(
         1.0, "share of the last step that a shifted plan keeps; the rest is the prior", low=0.0, high=1.0
     )
@@ -122,7 +122,7 @@ class PlannerConfig(Shared):
 
     mode: str = setting("mppi", "what to do", choices=MODES, live=True)
     model: str = setting("pretrained", "pretrained, scratch, or a folder with model.safetensors")
-    policy: str = setting("", "file of a policy, for mode policy; empty: policy.onnx beside the model, if there is one")
+    policy: str = setting("", "file of a policy; empty: policy.onnx beside the model, if there is one")
     learning: bool = setting(True, "a learner runs beside: explore when there is no model, and a little always")
     action_map: str = setting("gait", "how decisions become joint targets", choices=ACTION_MAP_NAMES)
     planner: str = setting("mppi", "mppi, or prior: the action map's own motion, unplanned", choices=("mppi", "prior"))
@@ -155,6 +155,10 @@ class PlannerConfig(Shared):
     explore: ExploreConfig = section(ExploreConfig)
     realtime: RealtimeConfig = section(RealtimeConfig)
 
+    @property
+    def needs_policy(self) -> bool:
+        return self.mode in POLICY_MODES or self.mppi.terminal_value or self.mppi.proposals > 0
+
 
 @dataclass(frozen=True)
 class EnsembleConfig:
@@ -178,17 +182,37 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class ValueConfig:
+    """How what a policy is worth is learned, beside it: TD(lambda)."""
+
+    discount: float = setting(0.95, "of each further step", low=0.0, high=0.999)
+    trace: float = setting(0.9, "lambda: 0 believes the value of the next state, 1 only what was earned", 0.0, 1.0)
+    robots: int = setting(200, "driven side by side in the model; a multiple of the ensemble's members", low=1)
+    steps: int = setting(25, "of each rollout that count", low=1)
+    batches: int = setting(8, "of rollouts in a round of distillation", low=1)
+    updates: int = setting(60, "of the network after each", low=1)
+    batch: int = setting(256, "states an update", low=1)
+    rate: float = setting(1e-3, "of learning", low=1e-6)
+
+
+@dataclass(frozen=True)
 class DistillConfig:
     """How a policy learns from the planner, in the model."""
 
     samples: int = setting(800, "rollouts of a plan: more than a robot could afford", low=10, high=100_000)
-    rounds: int = setting(16, "at most; fewer where three in a row bring nothing", low=1)
+    rounds: int = setting(40, "at most; fewer where five in a row bring nothing", low=1)
+    guided_from: int = setting(4, "round from which plans listen to the policy so far; 0: never", low=0)
+    guided_horizon: int = setting(5, "steps that those plan ahead, the policy's value stands for the rest", low=2)
     robots: int = setting(40, "driven side by side in a round; a multiple of the ensemble's members", low=1)
     steps: int = setting(25, "that each is driven for", low=1)
+    push: float = setting(1.0, "m/s, the hardest push of robots in the model", low=0.0, high=10.0)
     updates: int = setting(1500, "of the network in a round", low=1)
     batch: int = setting(256, "decisions an update", low=1)
     rate: float = setting(1e-3, "of learning, falling to zero in every round", low=1e-6)
     judges: int = setting(200, "robots that say what a policy earns", low=1)
+    live: bool = setting(False, "distil while the robot runs, too, and publish each policy that is better", live=True)
+    share: float = setting(0.3, "of the learner's time, where training always wants more", low=0.0, high=0.9)
+    value: ValueConfig = section(ValueConfig)
 
 
 @dataclass(frozen=True)
@@ -219,10 +243,14 @@ class LearnerConfig(Shared):
     threads: int = setting(1, "torch threads", low=1, high=64)
     duty: float = setting(0.6, "share of a core's time to train in at most; cores share caches", low=0.05, high=1.0)
     nice: int = setting(10, "priority of the learner's process; higher gives way more", low=0, high=19)
+    cores: str = setting("", "processor cores to keep to, as for taskset -c: '1' or '0,2-3'; empty: any")
     ensemble: EnsembleConfig = section(EnsembleConfig)
     train: TrainConfig = section(TrainConfig)
     practice: PracticeConfig = section(PracticeConfig)
     distill: DistillConfig = section(DistillConfig)
+
+    def __post_init__(self):
+        cores_of(self.cores)
 
 
 @dataclass(frozen=True)
@@ -329,50 +357,3 @@ def parameter_text(run: RunConfig) -> str:
 def write_parameters(run: RunConfig, path: Path) -> Path:
     path.write_text(parameter_text(run))
     return path
-
-
-def document() -> str:
-    """docs/parameters.md, whole."""
-    shared = {f.name for f in dataclasses.fields(Shared)}
-    parts = [("all nodes", "`/**`", Shared, leaves(Shared()))]
-    for name, cls in SECTIONS.items():
-        parts.append((name, f"`/**/{name}`", cls, [leaf for leaf in leaves(cls()) if leaf.name not in shared]))
-    sections = [
-        f"## {name}\n\n{(cls.__doc__ or '').strip()} In a run file below {key}.\n\n{_table(own)}"
-        for name, key, cls, own in parts
-    ]
-    return "\n".join([_PREFACE, *sections])
-
-
-_PREFACE = """# Parameters
-
-Printed from mbrl_ros/settings.py by `python -m mbrl_ros.settings > docs/parameters.md`; change it there.
-
-A run is config/<run>.yaml, an ordinary ROS 2 parameter file; what it leaves out has the default given here.
-`--action-map joint` lays config/<run>/joint.yaml over it, because another action map wants another planner. On a
-command line a setting is `--set planner.mppi.samples=200`, or `--set seed=3` for one of all nodes. Every node declares
-its settings as ROS parameters under these names; the live ones may change while it runs, as in
-`ros2 param set /planner mppi.temperature 0.1`, the others are read once, at the start.
-"""
-
-
-def _table(settings: list[Leaf]) -> str:
-    lines = ["| name | default | range | live | what it is |", "|---|---|---|---|---|"]
-    lines += [f"| `{s.name}` | {_default(s)} | {_range(s)} | {'live' if s.live else ''} | {s.doc} |" for s in settings]
-    return "\n".join(lines) + "\n"
-
-
-def _default(setting: Leaf) -> str:
-    return "empty" if setting.value == "" else yaml.safe_dump(setting.value).splitlines()[0]
-
-
-def _range(setting: Leaf) -> str:
-    if setting.choices:
-        return ", ".join(setting.choices)
-    if setting.low is None and setting.high is None:
-        return {bool: "true, false", str: "text"}.get(type(setting.value), "any")
-    return range_text(setting.low, setting.high)
-
-
-if __name__ == "__main__":
-    print(document(), end="")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mbrl_ros.config import ConfigError
-from mbrl_ros.paths import model_file
-from mbrl_ros.robots.fit import check_gait, check_model, check_walks
+from mbrl_ros.paths import PARAMETERS, model_file
+from mbrl_ros.robots.fit import check_distilling, check_gait, check_model, check_walks
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import RunConfig, with_settings, write_parameters
 
@@ -94,7 +94,7 @@ def written_down(run: RunConfig) -> Path:
     folder = Path(run.learner.folder).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return write_parameters(run, folder / "parameters.yaml")
+        return write_parameters(run, folder / PARAMETERS)
     except OSError as error:
         raise ConfigError(f"{folder}: {error.strerror}. Start elsewhere, or --set learner.folder=...") from error
 
@@ -140,6 +140,7 @@ def _check_fit(run: RunConfig, options: Options) -> None:
         raise ConfigError(
             "lockstep waits for what the guard says, and in mode observe none runs. Leave one of them out"
         )
+    check_distilling(run.learner)
     if not options.hardware and not spec.scene_path.is_file():
         raise ConfigError(f"robot {spec.name}: no scene {spec.scene_path}")
     for model in {planner.model, run.learner.model} - {"scratch"}:
@@ -151,7 +152,7 @@ def _model(model: str, run: RunConfig) -> str:
     try:
         file = model_file(model, run.name)
     except FileNotFoundError:
-        if model == "pretrained" and run.planner.mode not in ("mppi", "policy"):
+        if model == "pretrained" and run.planner.mode not in ("mppi", "policy", "hybrid"):
             return "scratch"  # nothing is planned through a model
         raise
     return "scratch" if file is None else str(file)

@@ -13,20 +13,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from mbrl_ros.bench import driven_command
 from mbrl_ros.bench.contenders import missing
+from mbrl_ros.bench.driven_command import POLICY, PUSHES
 from mbrl_ros.bench.grid import AXES, chosen_shapes, chosen_threads, of_shape
 from mbrl_ros.bench.plan_plot import plot_plans
 from mbrl_ros.bench.plan_table import detail_table, plan_table
 from mbrl_ros.bench.planning import PlanRow, bench_shape
 from mbrl_ros.bench.timing import Row
 from mbrl_ros.bench.training import bench_learning
+from mbrl_ros.bench.wide_table import print_whole
 from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.control.report import SCHEMA, write_report
 from mbrl_ros.paths import check_report
 from mbrl_ros.settings import RunConfig, load_run, with_settings
 
 PLAN, LEARN = "plan", "learn"
-UNLIMITED = 1000  # columns
 TRAINING = {
     "batch": ("learner.train.batch", "sequences a member and training step"),
     "rollout": ("learner.train.rollout", "steps of a training sequence"),
@@ -44,9 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("all", PLAN, LEARN),
+        choices=("all", PLAN, LEARN, PUSHES, POLICY),
         default="all",
-        help="plan: plans of many shapes, beside pytorch_mppi; learn: training; all (default): both",
+        help="plan: plans of many shapes, beside pytorch_mppi; learn: training; all (default): both; "
+        "pushes: who stays up, policy or planner; policy: what they cost, and in how much time",
     )
     parser.add_argument(
         "--run", dest="run_name", default="quadruped_mpc", metavar="RUN", help="run file in config/ (quadruped_mpc)"
@@ -57,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     for name, (setting, what) in TRAINING.items():
         parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{what}, as --set {setting}=...")
+    driven_command.add_arguments(parser)
     parser.add_argument("--rounds", type=int, default=10, help="over which a ratio's spread is given (10)")
     parser.add_argument("--calls", type=int, default=10, help="of each part in a round, fewer where they are long (10)")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well, half a minute a shape")
@@ -73,6 +77,9 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None:
             run = run.with_setting(setting, getattr(args, name), f"--{name}")
     console, plans, trained = Console(highlight=False, soft_wrap=True), [], []
+    if args.what in (PUSHES, POLICY):
+        driven_command.run(run, args, console)
+        return 0
     if args.what in ("all", PLAN):
         plans = _plans(run, args, console)
     if args.what in ("all", LEARN):
@@ -106,9 +113,7 @@ def _plans(run: RunConfig, args: argparse.Namespace, console: Console) -> list[P
                 console.print(f"measuring {what}")
             rows.append(bench_shape(run, shape, count, args.rounds, args.calls, args.compile))
             progress.advance(task)
-    table = plan_table(run.name, rows)
-    wanted = Console(width=UNLIMITED).measure(table).maximum
-    Console(highlight=False, width=max(console.width, wanted)).print(table)  # rather a wrapped line than a cut number
+    print_whole(console, plan_table(run.name, rows))
     if len(shapes) == 1:
         for row in rows:
             console.print(detail_table(row))

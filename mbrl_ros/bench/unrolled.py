@@ -46,11 +46,11 @@ class _Graph(Graph):
         states = weights[-1].shape[1]
         x = self._input(f"x{member}", rows, states)
         targets = self._input(f"a{member}", horizon * rows, weights[0].shape[0] - states)
-        told = self.add("Gemm", targets, self.constant(weights[0][states:]), self.constant(biases[0]))
+        told = self.add("Gemm", targets, self._kept(weights[0][states:]), self._kept(biases[0]))
         first = [f"{told}_{step}" for step in range(horizon)]  # what targets add to the first layer, all steps at once
         self.nodes.append(helper.make_node("Split", [told], first, axis=0, num_outputs=horizon))
-        inner = self.constant(weights[0][:states])
-        later = [(self.constant(w), self.constant(b)) for w, b in zip(weights[1:], biases[1:], strict=True)]
+        inner = self._kept(weights[0][:states])
+        later = [(self._kept(w), self._kept(b)) for w, b in zip(weights[1:], biases[1:], strict=True)]
         for step in range(horizon):
             h = self.add("Gemm", x, inner, first[step])
             for weight, bias in later:
@@ -64,6 +64,9 @@ class _Graph(Graph):
         graph = helper.make_graph(self.nodes, "rollout", self._inputs, self._outputs, self.constants)
         opsets = [helper.make_opsetid("", OPSET)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
+
+    def _kept(self, values: Tensor) -> str:
+        return self.constant(f"c{len(self.constants)}", values)
 
     def _input(self, name: str, *shape: int) -> str:
         self._inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))

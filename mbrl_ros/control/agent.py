@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mbrl_ros.compiled import NotCompiled
+from mbrl_ros.control.beyond import guidance
 from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.filter import StateFilter
 from mbrl_ros.control.on_device import OnDevice, check_device, recorded_settings
@@ -21,14 +22,14 @@ from mbrl_ros.dynamics.native import planning_model, why_not
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan, PlanResult
 from mbrl_ros.planners.registry import PLANNERS
-from mbrl_ros.policies.network import seen_from
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import PlannerConfig
+from mbrl_ros.settings import POLICY_MODES, PlannerConfig
 from mbrl_ros.tasks import make_task
 from mbrl_ros.types import NS, Action, Plan, RobotState
 
+CALM = 0.3  # s for which a state has been ordinary again, before mode hybrid goes back to the policy
 PLAN_SECONDS = 0.08  # a plan reaches at least this far, so that a late one finds its predecessor still valid
 
 
@@ -48,6 +49,7 @@ class Agent:
         self.last_result: PlanResult | NoPlan | None = None
         self._model = None
         self._policy = None
+        self._strange_at = -math.inf  # step of the newest state that the policy does not know
         self.samples = config.mppi.samples  # rollouts of a plan; fewer than configured where time is short
         self.latency_steps = round(config.latency / spec.dt)  # from a command to its effect in the joints
         self._points = math.ceil(PLAN_SECONDS / spec.dt - 1e-9)
@@ -67,7 +69,7 @@ class Agent:
     def mode(self) -> str:
         """What it does now: without a model it explores where a learner runs, and stands where none does."""
         wanted = self.config.mode
-        if wanted == "policy" and self._policy is None:
+        if wanted in POLICY_MODES and self._policy is None:
             wanted = "mppi"
         if wanted == "mppi" and self._model is None and self.config.planner != "prior":
             return "explore" if self.config.learning else "stand"
@@ -91,8 +93,11 @@ class Agent:
         self._build()
 
     def set_policy(self, policy) -> None:
-        """Decide with `policy` (anything with decide) from the next tick on, in mode policy; without one that plans."""
+        """From the next tick on, `policy` (an OnnxPolicy; None: none) decides in the modes policy and hybrid, and plans
+        have from it what mppi.proposals and mppi.terminal_value say."""
         self._policy = policy
+        self._on_device = None
+        self._build()
 
     def configure(self, config: PlannerConfig) -> None:
         """Other live settings from the next tick on; the warm start stays."""
@@ -120,13 +125,15 @@ class Agent:
         self._estimate: np.ndarray | None = None
         self._stamp_ns: int | None = None
         self._plan: Plan | None = None
+        self._strange_at = -math.inf
         self._filter.forget()
 
     def note_applied(self, stamp_ns: int, target: np.ndarray, action: Action) -> None:
         """What the guard really sent at robot time `stamp_ns`."""
         self._followed = action in (Action.FOLLOW, Action.CLIP)
         if self._stamp_ns is not None:
-            after = (stamp_ns - self._stamp_ns + self.spec.sample_period_ns // 2) // self.spec.dt_ns
+            early_ns = min(self.spec.sample_period_ns // 2, self.spec.dt_ns // 4)  # by which the next step's may come
+            after = (stamp_ns - self._stamp_ns + early_ns) // self.spec.dt_ns
             self._applied[self._step + after] = (target, action)
 
     def warm_up(self, sizes: Sequence[int] = ()) -> None:
@@ -181,18 +188,15 @@ class Agent:
         promised = [self._in_force(self._step + i) for i in range(self.config.delay + self.latency_steps)]
         first_ns = state.stamp_ns + self.config.delay * self.spec.dt_ns
         exploring = self.mode == "explore"
-        if self.mode == "mppi":
-            decisions = self._plan_decisions(estimate, promised, command, first_ns, elapsed)
+        if self.mode in ("mppi", *POLICY_MODES):
+            self._look_at(estimate, promised, command, first_ns)
+            decisions = self._decide(elapsed)
             if isinstance(decisions, NoPlan):
                 self._step -= elapsed  # counted from the last plan again, as stamps are
                 self._warm = None  # whatever led here is not where to look next
                 return decisions
-            exploring = self.config.learning and self.config.explore.while_learning > 0
-        elif self.mode == "policy":
-            decisions = self._policy_decisions(estimate, promised, command, first_ns)
-            if not torch.isfinite(decisions).all():
-                self._step -= elapsed
-                return NoPlan("the policy's decisions are not finite")
+            planned = self.last_result is not None
+            exploring = planned and self.config.learning and self.config.explore.while_learning > 0
         elif exploring:
             motion = self._motion.between(self._step, self._points) * self.config.explore.noise
             decisions = (self.map.rest + motion * self.map.explore).clamp(*self.map.bounds)
@@ -218,7 +222,7 @@ class Agent:
         """(C,) no robot changes its velocity at once, and those that try fall. While it is not driven, it stops."""
         if self.task.goal is not None:
             return wanted
-        if self.mode not in ("mppi", "policy") or not self._followed:
+        if self.mode in ("stand", "explore") or not self._followed:
             wanted = np.zeros_like(self.command)
         c, seconds = self.config, elapsed * self.spec.dt
         return approached(self.command, wanted, c.acceleration_limit * seconds, c.yaw_acceleration_limit * seconds)
@@ -229,10 +233,11 @@ class Agent:
         if self._situation is None or len(self._situation.warm) != horizon:
             self._situation = Situation.empty(self.layout.size, self.task.command_size, self.map.size, horizon)
         self._problem = make_problem(
-            self._situation, self._model, self.task, self.map, c.cost, c.treatment, c.pessimism, self.samples
-        )
+            self._situation, self._model, self.task, self.map, c.cost, c.treatment, c.pessimism, self.samples,
+            *(guidance(self._policy, c.mppi, self._situation, self.spec.phase_step) if self._policy else ()),
+        )  # fmt: skip
         if c.device != "cpu" and c.planner == "mppi" and self._on_device is None and hasattr(self._model, "weights"):
-            self._on_device = OnDevice(c, self.spec, self._model, c.device)
+            self._on_device = OnDevice(c, self.spec, self._model, c.device, self._policy)
         warm = getattr(self, "_warm", None)
         if warm is not None and len(warm) != horizon:
             self._warm = torch.cat([warm, warm[-1:].expand(max(0, horizon - len(warm)), -1)])[:horizon]
@@ -277,18 +282,45 @@ class Agent:
 
     def _predict(self, state: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:
         """(S,) the mean over members of the state after the given targets."""
-        told = torch.tensor(np.array(targets), dtype=torch.float32)[None, None].expand(self._model.members, -1, -1, -1)
-        start = torch.tensor(state)[None, None].expand(self._model.members, -1, -1)
-        return self._model.rollout(start, told)[:, 0, -1].mean(0).numpy()
+        told, start = (torch.from_numpy(np.array(part, np.float32)) for part in (targets, state))
+        members = self._model.members
+        after = self._model.rollout(start.expand(members, 1, -1), told.expand(members, 1, -1, -1))
+        return after[:, 0, -1].mean(0).numpy()
 
-    def _plan_decisions(self, estimate, promised, command, first_ns: int, elapsed: int) -> Tensor | NoPlan:
+    def _look_at(self, estimate, promised, command, first_ns: int) -> None:
+        """What is decided on: the state when it begins to act, where the command is to lead, the phase of the gait."""
+        s = self._situation
+        ahead = self._predict(estimate, promised) if promised and self._model is not None else estimate
+        ahead, command = (torch.from_numpy(np.asarray(part, np.float32)) for part in (ahead, command))
+        s.begin(ahead, command, self._phases(first_ns, len(s.phase)))
+        s.prior.copy_(self.map.prior(command))
+
+    def _decide(self, elapsed: int) -> Tensor | NoPlan:
+        """(P, U) by plan or by policy; `last_result` is None where the policy did, or is to blame."""
+        seen, mode = self._situation.seen.numpy(), self.mode
+        self.last_result = None
+        if not np.isfinite(seen).all():
+            self.last_result = NoPlan("what the model foresees is not finite")
+            return self.last_result
+        if mode == "mppi" or (mode == "hybrid" and self._model is not None and self._strange_lately(seen)):
+            return self._plan_decisions(elapsed)
+        decision = torch.from_numpy(self._policy.decide(seen, self._situation.prior[0].numpy()))
+        if not torch.isfinite(decision).all():
+            if mode == "hybrid" and self._model is not None:
+                return self._plan_decisions(elapsed)
+            return NoPlan("the policy's decisions are not finite")
+        self._warm = decision.expand(self.config.mppi.horizon, -1)
+        return decision.expand(self._points, -1)  # from which the action map goes on by itself until the next
+
+    def _strange_lately(self, seen: np.ndarray) -> bool:
+        """Whether the policy did not know such a state, now or a moment ago."""
+        if len(self._policy.strange(seen)):
+            self._strange_at = self._step
+        return self._step - self._strange_at <= CALM / self.spec.dt
+
+    def _plan_decisions(self, elapsed: int) -> Tensor | NoPlan:
         """(H, U) commanded from the step `delay` ahead on; in force a latency later, where the model begins."""
         s, config = self._situation, self.config.mppi
-        ahead = self._predict(estimate, promised) if promised and self._model is not None else estimate
-        s.state.copy_(torch.from_numpy(ahead))
-        s.command.copy_(torch.from_numpy(np.asarray(command, np.float32)))
-        s.phase.copy_(self._phases(first_ns, config.horizon))
-        s.prior.copy_(self.map.prior(s.command).expand(config.horizon, -1))
         if self._warm is None:
             warm = s.prior.clone()
             s.before.copy_(warm[0])
@@ -305,18 +337,6 @@ class Agent:
             motion = self._motion.between(self._step, len(decisions)) * self.map.explore
             decisions = (decisions + self.config.explore.while_learning * motion).clamp(*self.map.bounds)
         return decisions
-
-    def _policy_decisions(self, estimate, promised, command, first_ns: int) -> Tensor:
-        """(P, U) one decision, from which the action map goes on by itself until the next."""
-        ahead = self._predict(estimate, promised) if promised and self._model is not None else estimate
-        command = torch.from_numpy(np.asarray(command, np.float32))
-        prior = self.map.prior(command)
-        seen = seen_from(
-            torch.from_numpy(np.asarray(ahead, np.float32))[None], command[None], self._phases(first_ns, 1)
-        )
-        decisions = torch.from_numpy(self._policy.decide(seen[0].numpy(), prior.numpy()))
-        self._warm = decisions.expand(self.config.mppi.horizon, -1)
-        return decisions.expand(self._points, -1)
 
     def _search(self, warm: Tensor, generator: torch.Generator) -> PlanResult | NoPlan:
         config, s = self.config.mppi, self._situation

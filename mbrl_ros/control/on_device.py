@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from mbrl_ros.config import ConfigError
+from mbrl_ros.control.beyond import guidance
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.folded import FoldedRollout
 from mbrl_ros.planners import mppi
@@ -44,8 +45,8 @@ class OnDevice:
     """`search` does there what mppi.search does here."""
 
     @torch.inference_mode()
-    def __init__(self, config: PlannerConfig, spec: RobotSpec, model, device: str):
-        """`model` as planning runs it on the CPU: the weights are taken from it."""
+    def __init__(self, config: PlannerConfig, spec: RobotSpec, model, device: str, policy=None):
+        """`model` as planning runs it on the CPU: the weights are taken from it, and from `policy` (an OnnxPolicy)."""
         check_device(device)
         self._config, self._device = config, torch.device(device)
         self._gpu = self._device.type == "cuda"
@@ -57,6 +58,7 @@ class OnDevice:
         with self._device:  # whatever is made in here lies there
             self._map, self._task = make_action_map(config.action_map, spec), make_task(config.task, layout)
             self._situation = Situation.empty(layout.size, self._task.command_size, self._map.size, horizon)
+            self._guidance = guidance(policy, config.mppi, self._situation, spec.phase_step) if policy else ()
         self._between = knot_weights(horizon, config.mppi.knot_steps, self._device)  # recordings do not keep it alive
         self._answer = torch.zeros(horizon * self._map.size + mppi.NUMBERS, pin_memory=self._gpu)
         self._beside = (torch.cuda.Stream(), torch.cuda.graph_pool_handle()) if self._gpu else None
@@ -79,7 +81,10 @@ class OnDevice:
         if samples in self._recorded:
             return
         c, s = self._config, self._situation
-        problem = make_problem(s, self._model, self._task, self._map, c.cost, c.treatment, c.pessimism, samples)
+        problem = make_problem(
+            s, self._model, self._task, self._map, c.cost, c.treatment, c.pessimism, samples,
+            *self._guidance,
+        )  # fmt: skip
         tuned = replace(c.mppi, temperature=s.tuning[0], noise=s.tuning[1])
 
         def answer() -> Tensor:

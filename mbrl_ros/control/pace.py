@@ -44,6 +44,11 @@ class Pace:
                 return
             self.samples = self._worked = size
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Since the start, by what they are called in diagnostics."""
+        return {"samples_shrunk": self.shrunk, "samples_grown": self.grown, "late_plans": self.late}
+
     def took(self, ms: float) -> bool:
         """A plan took so long. Whether `samples` is another one now."""
         self._since_growth += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +20,8 @@ class Situation:
     all: Tensor
     state: Tensor  # (S,) features at the first planned step
     command: Tensor  # (C,)
-    phase: Tensor  # (H,) of the gait at each step
+    turn: Tensor  # (2,) sine and cosine of the gait's phase at the first step
+    phase: Tensor  # (H,) at each step
     prior: Tensor  # (H, U)
     before: Tensor  # (U,) the decision of the step before
     warm: Tensor  # (H, U) where a search on another device begins
@@ -28,31 +30,62 @@ class Situation:
     @staticmethod
     def empty(state_size: int, command_size: int, decision_size: int, horizon: int) -> Situation:
         decisions = (horizon, decision_size)
-        shapes = (state_size,), (command_size,), (horizon,), decisions, (decision_size,), decisions, (2,)
+        shapes = (state_size,), (command_size,), (2,), (horizon,), decisions, (decision_size,), decisions, (2,)
         sizes = [math.prod(shape) for shape in shapes]
         buffer = torch.zeros(sum(sizes))
         return Situation(buffer, *(part.view(shape) for part, shape in zip(buffer.split(sizes), shapes, strict=True)))
 
+    def begin(self, state: Tensor, command: Tensor, phase: Tensor) -> None:
+        """State (S,), command (C,) and the gait's phases (H,) to plan from."""
+        self.state.copy_(state)
+        self.command.copy_(command)
+        self.phase.copy_(phase)
+        first = 2 * math.pi * float(phase[0])
+        self.turn[0], self.turn[1] = math.sin(first), math.cos(first)
+
+    @property
+    def seen(self) -> Tensor:
+        """(I,) as a policy sees it: what stands first in the buffer."""
+        return self.all[: self.state.numel() + self.command.numel() + self.turn.numel()]
+
 
 def make_problem(
-    situation: Situation, model, task, action_map, cost: CostConfig, treatment: str, pessimism: float, samples: int
+    situation: Situation,
+    model,
+    task,
+    action_map,
+    cost: CostConfig,
+    treatment: str,
+    pessimism: float,
+    samples: int,
+    beyond=None,
+    proposal: Callable[[], Tensor] | None = None,
 ) -> Problem:
-    """`samples` rollouts in all: as many candidates with one member each (tsinf), or fewer that visit every member."""
+    """`samples` rollouts in all: as many candidates with one member each (tsinf), or fewer that visit every member.
+
+    `beyond` and `proposal`: what a policy has to say, as control/beyond.py finds it.
+    """
     members = model.members if model is not None else 1  # without a model nothing can be scored, only the prior used
     each = max(2, samples // members)
     candidates = each * members if treatment == "tsinf" else each
 
+    rest = situation.seen[situation.state.numel() :]
+
     def rewards(rollout, told: Tensor) -> Tensor:
         """Of targets (M, B, H, A), (M, B)."""
         states = rollout(situation.state.expand(members, told.shape[1], -1), told)  # (M, B, H, S)
-        return task.reward(states, situation.command).sum(-1)
+        rewards = task.reward(states, situation.command)
+        if beyond is None:
+            return rewards.sum(-1)
+        last = states[:, :, -1]
+        return rewards.sum(-1) + beyond.worth(last, rest, rewards[..., -1], task.terminated(last))
 
     def net(returns: Tensor, decisions: Tensor) -> Tensor:
         """Without what the decisions (N, H, U) cost themselves."""
         previous = torch.cat([situation.before.expand(len(decisions), 1, -1), decisions[:, :-1]], 1)
         returns = returns - cost.smoothness * (decisions - previous).square().sum((1, 2))
         returns = returns - cost.prior * (decisions - situation.prior).square().sum((1, 2))
-        return torch.where(torch.isfinite(returns), returns, -torch.inf)
+        return returns.nan_to_num(-torch.inf, -torch.inf, -torch.inf)
 
     def through_one(decisions: Tensor) -> Tensor:
         targets = action_map.decode(decisions, situation.phase)  # (N, H, A)
@@ -76,6 +109,7 @@ def make_problem(
         bounds=action_map.bounds,
         noise=action_map.noise,
         prior=situation.prior,
+        proposal=proposal,
         candidates=candidates,
         value=through_all,
         gradient=gradient if hasattr(model, "differentiable_rollout") else None,

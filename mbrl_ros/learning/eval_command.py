@@ -15,12 +15,12 @@ from mbrl_ros.control.report import write_report
 from mbrl_ros.dynamics.native import torch_threads
 from mbrl_ros.dynamics.physics import PhysicsModel
 from mbrl_ros.learning import judging
+from mbrl_ros.learning.evaluating import DRIVING
 from mbrl_ros.learning.models import load_model
-from mbrl_ros.policies.runner import OnnxPolicy
+from mbrl_ros.learning.policies import load_policy
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.settings import ACTION_MAP_NAMES, RunConfig, load_run, with_settings
-from mbrl_ros.tasks import make_task
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.settings import ACTION_MAP_NAMES, load_run, with_settings
 
 ORACLE_SAMPLES = 64  # true physics is slow, and needs fewer
 
@@ -32,9 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="pretrained",
         help="pretrained, a folder with model.safetensors, oracle (MuJoCo as model), or openloop (no planning)",
     )
-    parser.add_argument(
-        "--policy", type=Path, metavar="FILE", help="decides in place of plans: an .onnx of mbrl distill"
-    )
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="an .onnx of mbrl distill; else the run's own")
+    parser.add_argument("--mode", choices=DRIVING, help="who decides: policy where one is given, else as in the run")
     parser.add_argument("--seed", type=int, default=0, help="first seed (0)")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds (1)")
     parser.add_argument("--action-map", choices=ACTION_MAP_NAMES, help="in place of the run file's")
@@ -51,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(torch_threads(run.planner.precision, run.planner.threads))
     spec = load_robot(run.planner.robot)
     run, model = _model(run, args.model, spec)
-    policy = _policy(run, args.policy, spec) if args.policy else None
+    run = run.with_setting("planner.mode", args.mode or ("policy" if args.policy else run.planner.mode), "--mode")
+    policy = load_policy(run, spec, args.policy) if args.policy or run.planner.needs_policy else None
     commands = judging.commands(args)
     seeds = list(range(args.seed, args.seed + args.seeds))
     console, results, began = Console(), [], time.monotonic()
@@ -74,14 +74,6 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"report written to {args.report}")
     console.print(f"{len(seeds)} seed(s) in {time.monotonic() - began:.0f} s")
     return 0
-
-
-def _policy(run: RunConfig, path: Path, spec: RobotSpec) -> OnnxPolicy:
-    if not path.is_file():
-        raise FileNotFoundError(f"no policy at {path}: make one with `mbrl distill {run.name} --out {path.parent}`")
-    layout, planner = FeatureLayout(spec), run.planner
-    command_size = make_task(planner.task, layout).command_size
-    return OnnxPolicy(path.read_bytes(), layout, planner.task, planner.action_map, command_size)
 
 
 def _model(run, name: str, spec):

@@ -27,6 +27,7 @@ COMMANDS = (
     (0.3, 0.0, -0.6),
     (0.0, 0.0, 0.0),
 )
+DRIVING = ("mppi", "policy", "hybrid")  # modes
 WARM_UP = 5.0  # s at most for the guard to fade in before the first command
 GOAL_SECONDS = 15.0  # of robot time to reach a goal and to keep it
 KEPT_SECONDS = 5.0  # at the end, in which it should be kept
@@ -52,8 +53,8 @@ def evaluate_tracking(
     progress: Callable[[float], None] = lambda share: None,
     policy=None,
 ) -> Evaluation:
-    """One continuous run over all commands, nothing explored, nothing learned; a `policy` decides in place of plans."""
-    session = _session(run, spec, model, seed, not perfect_state, policy)
+    """One continuous run over all commands."""
+    session = driving(run, spec, model, seed, not perfect_state, policy)
     task, layout = session.agent.task, session.agent.layout
     score, falls, earned = TrackingScore(), 0, 0.0
     falls += _wait_until_followed(session)
@@ -83,7 +84,7 @@ def evaluate_goal(
     policy=None,
 ) -> dict:
     """From the start of the robot: when it reached the goal of its task for good, and how well it kept it."""
-    session = _session(run, spec, model, seed, not perfect_state, policy)
+    session = driving(run, spec, model, seed, not perfect_state, policy)
     task, layout = session.agent.task, session.agent.layout
     there, falls, command = [], 0, np.zeros(task.command_size)
     for _ in range(round(seconds / spec.dt)):
@@ -103,9 +104,9 @@ def goal_kept(goal: str, there: np.ndarray, dt: float) -> dict:
     }
 
 
-def _session(run: RunConfig, spec: RobotSpec, model, seed: int, noise: bool, policy=None) -> Session:
-    """Nothing explored, nothing learned."""
-    mode = "policy" if policy else "mppi"
+def driving(run: RunConfig, spec: RobotSpec, model, seed: int, noise: bool, policy=None) -> Session:
+    """Nothing explored, nothing learned: as the run's mode says, or by plans where that is no way to drive."""
+    mode = run.planner.mode if run.planner.mode in DRIVING else "mppi"
     agent = Agent(spec, dataclasses.replace(run.planner, learning=False, mode=mode, seed=seed))
     if model is not None:
         agent.set_model(model, 1)

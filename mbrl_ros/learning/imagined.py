@@ -17,6 +17,8 @@ from mbrl_ros.settings import PlannerConfig
 
 STANDING = 8  # of so many commands one is to stand still
 HELD = 12  # steps that a command is held, on average
+PUSHED = 40  # steps between two pushes of a robot, on average
+WORST = -200.0  # reward of a step, for a robot that the model has blown up, too
 FILTERED = 0.3  # of the sensors' noise is left in an estimate
 
 
@@ -30,13 +32,19 @@ class Robots:
     phases: Tensor  # (B,)
     priors: Tensor  # (B, U)
     before: Tensor  # (B, U) decisions of the step before
+    arrived: Tensor  # (B, S) where that step led: `states`, but for those that were lost there and begin anew
+    lost: Tensor  # (B,) bool
 
 
 class Imagined:
     """The model as a world to walk in."""
 
-    def __init__(self, layout: FeatureLayout, config: PlannerConfig, model, task, action_map, starts: Tensor):
-        """`config` of the planner whose robot this is; `starts` (N, S): states in which the real robot was."""
+    def __init__(
+        self, layout: FeatureLayout, config: PlannerConfig, model, task, action_map, starts: Tensor, push: float = 0.0
+    ):
+        """`config` of the planner whose robot this is; `starts` (N, S): states in which the real robot was; `push`: the
+        hardest there is, in m/s."""
+        self._hardest = push
         self.task, self.map, self.model, self._layout = task, action_map, model, layout
         spec = layout.spec
         self._starts, self.phase_step = starts, spec.phase_step
@@ -52,41 +60,61 @@ class Imagined:
         world._generator = torch.Generator().manual_seed(seed)
         return world
 
+    def begin_also_in(self, states: Tensor) -> None:
+        """(N, S) other states in which the real robot was."""
+        self._starts = torch.cat([self._starts, states])
+
     def robots(self, count: int) -> Robots:
         """`count` is a multiple of the members. Each is told at first to go on as it does."""
         states = self._somewhere(count)
         wanted = torch.stack([self._command() for _ in range(count)])
         commands = self._velocities(states) if self.task.goal is None else wanted
         priors = self._priors(commands)
-        return Robots(states, commands, wanted, torch.rand(count, generator=self._generator), priors, priors)
+        phases, lost = torch.rand(count, generator=self._generator), torch.zeros(count, dtype=torch.bool)
+        return Robots(states, commands, wanted, phases, priors, priors, states, lost)
 
     def seen(self, robots: Robots) -> Tensor:
         """(B, I) with what noise a filter leaves."""
         noise = self._noise * torch.randn(robots.states.shape, generator=self._generator)
         return seen_from(robots.states + noise, robots.commands, robots.phases)
 
-    def step(self, robots: Robots, decisions: Tensor) -> Robots:
-        """One step later; those that fell are somewhere else."""
+    def step(self, robots: Robots, decisions: Tensor, disturbed: bool = True) -> Robots:
+        """One step later; those that fell are somewhere else. `disturbed`: commands change, and robots are pushed."""
         members, count = self.model.members, len(decisions)
         targets = self.map.decode(decisions[None], robots.phases)[0]  # steps and robots change places: phases differ
         after = self.model.rollout(
             robots.states.view(members, count // members, -1), targets.view(members, count // members, 1, -1)
         )
-        states = after.reshape(count, -1).clone()
-        lost = self.task.terminated(states) | ~torch.isfinite(states).all(1)
+        arrived = after.reshape(count, -1)
+        lost = self.task.terminated(arrived) | ~torch.isfinite(arrived).all(1)
+        states = arrived.clone()
         states[lost] = self._somewhere(int(lost.sum()))
         phases = (robots.phases + self.phase_step) % 1.0
         wanted = robots.wanted.clone()
-        for b in torch.nonzero(torch.rand(count, generator=self._generator) < 1 / HELD).flatten().tolist():
-            wanted[b] = self._command()
+        if disturbed:
+            for b in self._some(count, 1 / HELD):
+                wanted[b] = self._command()
+            self._push(states, self._some(count, 1 / PUSHED))
         commands = wanted
         if self.task.goal is None:
             commands = torch.from_numpy(approached(robots.commands.numpy(), wanted.numpy(), *self._approach))
-        return Robots(states, commands, wanted, phases, self._priors(commands), decisions)
+        return Robots(states, commands, wanted, phases, self._priors(commands), decisions, arrived, lost)
 
     def reward(self, robots: Robots) -> Tensor:
-        """(B,)"""
-        return self.task.reward(robots.states, robots.commands.T)
+        """(B,) for having arrived where they did."""
+        return self.task.reward(robots.arrived, robots.commands.T).nan_to_num(WORST, WORST, WORST).clamp(min=WORST)
+
+    def _some(self, count: int, share: float) -> list[int]:
+        return torch.nonzero(torch.rand(count, generator=self._generator) < share).flatten().tolist()
+
+    def _push(self, states: Tensor, which: list[int]) -> None:
+        """Changes the velocity of some, in place: in any direction, at most by what is set."""
+        if self._hardest and self._layout.spec.base is not None:
+            v = self._layout.linear_velocity.start
+            angle = self._random.uniform(0, 2 * np.pi, len(which))
+            speed = self._hardest * self._random.uniform(size=len(which))
+            push = speed * np.stack([np.cos(angle), np.sin(angle)])
+            states[which, v : v + 2] += torch.tensor(push.T, dtype=torch.float32)
 
     def _somewhere(self, count: int) -> Tensor:
         return self._starts[torch.randint(len(self._starts), (count,), generator=self._generator)].clone()

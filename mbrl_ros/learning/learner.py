@@ -124,9 +124,9 @@ class Learner:
                 self._train_from(self.incumbent or new_ensemble(self.config.ensemble, self.layout, self.config.seed))
         return Verdict(bool(good), self.card, quality, rival, loss)
 
-    def return_to(self, model: Ensemble | None) -> None:
+    def return_to(self, model: Ensemble | None, card: Card | None = None) -> None:
         """Another model is the incumbent again, and the candidate starts from it; None: from nothing."""
-        self.incumbent = model
+        self.incumbent, self.card = model, card
         if model is None:
             self.rounds = 0
         self._train_from(model or new_ensemble(self.config.ensemble, self.layout, self.config.seed))

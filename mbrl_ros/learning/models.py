@@ -13,10 +13,9 @@ from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, ModelRefused, from_bytes, to_bytes
 from mbrl_ros.learning.learner import Learner
+from mbrl_ros.learning.version_files import VersionFiles, write_whole
 from mbrl_ros.paths import model_file
 from mbrl_ros.robots.features import FeatureLayout
-
-KEPT = 20  # newest versions that stay on disk
 
 
 def load_model(model: str, run: str, layout: FeatureLayout) -> tuple[Ensemble, Card] | None:
@@ -51,12 +50,8 @@ class Versions:
 
     def __init__(self, folder: Path, layout: FeatureLayout):
         self._folder, self._layout = folder, layout
-
-    def save(self, version: int, content: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self._folder / f"version_{version:06d}.safetensors", content)
-        for old in self._files()[:-KEPT]:
-            old.unlink()
+        self._files = VersionFiles(folder, "version", ".safetensors")
+        self.save, self.highest = self._files.save, self._files.highest
 
     def save_keepsake(self, buffer: ReplayBuffer) -> None:
         """Some of what they have learned from: for all of them, since each goes on from the one before."""
@@ -68,8 +63,7 @@ class Versions:
 
     def newest(self, refused: set[int] = frozenset()) -> tuple[Ensemble, Card, bytes] | None:
         """The newest readable version that was not refused, and its bytes."""
-        for path in reversed(self._files()):
-            content = path.read_bytes()
+        for content in self._files.newest_first():
             try:
                 model, card = from_bytes(content, self._layout)
             except ModelRefused:
@@ -77,17 +71,3 @@ class Versions:
             if card.version not in refused:
                 return model, card, content
         return None
-
-    def highest(self) -> int:
-        """Version numbers grow across restarts, whatever became of the file."""
-        return max((int(path.stem.removeprefix("version_")) for path in self._files()), default=0)
-
-    def _files(self) -> list[Path]:
-        return sorted(self._folder.glob("version_*.safetensors"))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Beside it first, then renamed: a crash leaves the old file or the new one."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(content)
-    beside.replace(path)

@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
         "version": f"{card.version}, distilled from model {card.model_version} ({card.model_hash})",
         "inputs": f"{len(card.seen)}: {', '.join(card.seen)}",
         "decisions": f"{len(card.golden_decisions)}",
+        "golden input": f"worth {card.golden_value:.1f}, further steps counted {card.discount:g} times the one before",
         "size": f"{args.file.stat().st_size / 1e3:.0f} kB",
         "a decision here": f"{p50:.1f} us at p50, {p99:.1f} us at p99, onnxruntime {onnxruntime.__version__}",
     }

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import torch
 from torch import Generator, Tensor
 
+from mbrl_ros.control.beyond import Beyond
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.learning.imagined import Robots
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan
+from mbrl_ros.policies.network import Policy, Value
 from mbrl_ros.settings import PlannerConfig
 
+PROPOSED = 0.3  # of the candidates, where it listens to the policy
 LEAST = 0.1  # of the mean sensitivity, for every decision
 
 
@@ -19,33 +25,50 @@ class Teacher:
 
     def __init__(self, config: PlannerConfig, model, task, action_map, state_size: int, phase_step: float):
         """`model` as planning runs it; `phase_step`: of the gait's phase in one step."""
-        self._config = config
-        horizon = config.mppi.horizon
-        self._situation = Situation.empty(state_size, task.command_size, action_map.size, horizon)
-        self._problem = make_problem(
-            self._situation, model, task, action_map, config.cost, config.treatment, config.pessimism,
-            config.mppi.samples,
-        )  # fmt: skip
+        self._model, self._task, self._map = model, task, action_map
+        self._state_size, self._phase_step = state_size, phase_step
         self._generator = Generator().manual_seed(config.seed)
-        self._ahead = phase_step * torch.arange(horizon)
         self._warm: Tensor | None = None  # (B, H, U)
+        self._plan_as(config)
+
+    def listen_to(self, policy: Policy, value: Value, discount: float, horizon: int) -> None:
+        """From the next robots on it plans only `horizon` steps, from what the policy proposes and with what it makes
+        of the rest: so it goes beyond what it could see before, and the policy has more to learn (expert iteration)."""
+
+        def proposal() -> Tensor:
+            s = self._situation
+            return policy.decide(s.seen[None], s.prior[:1])[0]
+
+        mppi = replace(self._config.mppi, horizon=horizon, proposals=PROPOSED, terminal_value=True)
+        self._plan_as(
+            replace(self._config, mppi=mppi),
+            Beyond(value, discount, self._state_size, horizon, self._phase_step),
+            proposal,
+        )
+
+    def _plan_as(self, config: PlannerConfig, beyond: Beyond | None = None, proposal=None) -> None:
+        self._config, horizon = config, config.mppi.horizon
+        self._situation = Situation.empty(self._state_size, self._task.command_size, self._map.size, horizon)
+        self._problem = make_problem(
+            self._situation, self._model, self._task, self._map, config.cost, config.treatment, config.pessimism,
+            config.mppi.samples, beyond, proposal,
+        )  # fmt: skip
+        self._ahead = self._phase_step * torch.arange(horizon)
 
     def begin(self, priors: Tensor) -> None:
         """Of new robots (B, U)."""
         self._warm = priors[:, None].repeat(1, self._config.mppi.horizon, 1)
 
     @torch.no_grad()
-    def decisions(self, robots: Robots) -> Tensor:
-        """(B, U)"""
-        found = []
+    def decisions(self, robots: Robots) -> Iterator[Tensor]:
+        """(U,) for each robot in turn."""
         for b in range(len(robots.states)):
             self._look_at(robots, b)
             prior = self._situation.prior
             result = mppi.plan(self._config.mppi, self._problem, self._warm[b], self._generator)
             plan = prior.clone() if isinstance(result, NoPlan) else result.actions
-            found.append(plan[0])
             self._warm[b] = mppi.shifted(plan, 1, prior, self._config.mppi.tail)
-        return torch.stack(found)
+            yield plan[0]
 
     @torch.no_grad()
     def sensitivity(self, robots: Robots) -> Tensor:
@@ -70,8 +93,6 @@ class Teacher:
 
     def _look_at(self, robots: Robots, b: int) -> None:
         s = self._situation
-        s.state.copy_(robots.states[b])
-        s.command.copy_(robots.commands[b])
-        s.phase.copy_((robots.phases[b] + self._ahead) % 1.0)
+        s.begin(robots.states[b], robots.commands[b], (robots.phases[b] + self._ahead) % 1.0)
         s.prior.copy_(robots.priors[b].expand_as(s.prior))
         s.before.copy_(robots.before[b])

@@ -10,7 +10,7 @@ from __future__ import annotations
 RUNG = "rung"  # where it stands now
 
 # planner
-MODE = "mode"  # stand, explore, observe, mppi: what it is doing now
+MODE = "mode"  # stand, explore, observe, mppi, policy, hybrid: what it is doing now
 MODES_WITHOUT_COMMANDS = ("explore", "observe")  # cmd_vel changes nothing there
 PLAN_MS = "plan_ms"  # of the newest plan
 SAMPLES = "samples"  # rollouts of a plan now
@@ -22,6 +22,9 @@ LATE_STEPS = "late_steps"  # steps since the start whose plan was not out within
 MODEL_VERSION = "model_version"  # in use; 0 where there is none
 TRANSITIONS = "transitions"  # sent since the start
 SWAPS = "swaps"  # models exchanged between two ticks since the start
+POLICY_VERSION = "policy_version"  # at hand, flown in the modes policy and hybrid; 0 where there is none
+POLICY_SWAPS = "policy_swaps"
+DISAGREEMENT = "disagreement"  # of the ensemble about what comes of a policy's decisions, in usual sizes
 
 # learner
 RECEIVED = "received"  # transitions since the start, duplicates not counted
@@ -31,8 +34,11 @@ VERSION = "version"  # newest promoted
 PROPOSED = "proposed"  # candidates that went to the held-out check
 PROMOTED = "promoted"
 REFUSED = "refused"
-STATE = "state"  # waiting, training, ...
+STATE = "state"  # waiting, training, distilling
 HELD_OUT_ERROR = "held_out_error"
+DISTILL_ROUNDS = "distill_rounds"  # since the start
+IMITATION = "imitation"  # distance of the newest policy to its teacher
+POLICY_REWARD = "policy_reward"  # mean a step, of the newest policy, in the model
 
 # guard
 ACTION = "action"  # follow, clip, hold, sit, damp
@@ -42,3 +48,7 @@ CLIPPED_SHARE = "clipped_share"
 
 # bridge
 SLIPPED_SECONDS = "slipped_seconds"  # wall time by which robot time has fallen behind
+
+# planner, on model_status
+POLICY = "policy"  # version at hand
+MODEL_REFUSED, POLICY_REFUSED = "refused ", "policy refused "  # and a version that it will not fly: why

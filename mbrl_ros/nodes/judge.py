@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from array import array
 from collections import Counter, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from rclpy.node import Node
@@ -20,6 +19,7 @@ from rclpy.utilities import remove_ros_args
 
 from mbrl_ros.control.punctuality import Punctuality
 from mbrl_ros.control.report import STRIDE, TrackingScore, tracking_report, write_report
+from mbrl_ros.control.response import HOPS, Response, percentiles
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.fields import JointOrder, Refused, stamp_of
@@ -35,24 +35,15 @@ EVERY = 1.0  # s between two lines
 SAME_FALL = NS  # bridge and guard may both announce one
 AROUND_A_SWAP = 3  # steps before and after a swap in which a miss is counted as its doing
 MOST_LISTED = 100
+RECENT = 500  # steps behind the percentiles of a line
 STILL = (0.0, 0.0, 0.0)
 
 
-@dataclass
-class Receipts:
-    """From the receipt of a state to the receipt of the plan made of it."""
+class Times(NamedTuple):
+    """When a message was taken in and when it was sent, ns of the wall clock; or what is made of each."""
 
-    states: dict[int, int] = field(default_factory=dict)  # robot time of a sample: when it was received
-    delays_ms: array = field(default_factory=lambda: array("f"))  # four bytes each: an hour is 720 kB
-
-    def state(self, stamp_ns: int, received_ns: int) -> None:
-        self.states[stamp_ns] = received_ns
-        if len(self.states) > 200:
-            del self.states[next(iter(self.states))]
-
-    def plan(self, stamp_ns: int, received_ns: int) -> None:
-        if stamp_ns in self.states:
-            self.delays_ms.append((received_ns - self.states[stamp_ns]) / 1e6)
+    received: int
+    sent: int
 
 
 class Judge(Node):
@@ -61,7 +52,8 @@ class Judge(Node):
         self._spec, self._args = spec, args
         self._timeout_ns = round(args.command_timeout * NS)
         self._punctuality = Punctuality(spec.dt_ns, args.delay)
-        self._score, self._receipts = TrackingScore(), Receipts()
+        self._score = TrackingScore()
+        self._responses = Times(Response(), Response())
         self._command, self._command_received_ns = STILL, 0
         self._truth: deque[tuple[int, tuple[float, float, float]]] = deque()  # of the last stride
         self._now_ns = self._first_ns = None  # robot time
@@ -91,27 +83,31 @@ class Judge(Node):
         self._hear(topics.TRANSITION, self._transition)
         self._hear(topics.DIAGNOSTICS, self._diagnostics)
         self._hear(topics.CMD_VEL_STAMPED if self._args.stamped_command else topics.CMD_VEL, self._commanded)
+        if self._args.bare_hops:
+            for hop, topic in zip(HOPS, (topics.BARE_HOP_ONCE, topics.BARE_HOP_TWICE), strict=True):
+                self._hear(topic, lambda message, at, hop=hop: self._hopped(hop, message, at))
         if self._spec.base is not None:
             self._hear(replace(topics.GROUND_TRUTH, name=self._args.truth), self._true_state)
 
     def _hear(self, topic: topics.Topic, callback) -> None:
-        """`callback(message, received_ns)`; what cannot be read is counted."""
+        """`callback(message, Times)`; what cannot be read is counted."""
 
         def take(message, info):
             try:
-                callback(message, info["received_timestamp"])
+                callback(message, Times(info["received_timestamp"], info["source_timestamp"]))
             except Refused as refusal:
                 self._refused[f"{topic.name}: {refusal}"] += 1
 
         topics.subscription(self, topic, take)
 
-    def _state(self, message, received_ns: int) -> None:
+    def _state(self, message, at: Times) -> None:
         self._now_ns = stamp_of(message.header.stamp)
         if self._first_ns is None:
             self._first_ns = self._now_ns
-        self._receipts.state(self._now_ns, received_ns)
+        for response, when_ns in zip(self._responses, at, strict=True):
+            response.state(self._now_ns, when_ns)
 
-    def _planned(self, message, received_ns: int) -> None:
+    def _planned(self, message, at: Times) -> None:
         plan = plan_of(message, self._spec, self._plan_order)
         self._all_plans += 1
         self._punctuality.plan(plan.sequence, plan.stamp_ns)
@@ -119,16 +115,25 @@ class Judge(Node):
             self._versions.append((plan.stamp_ns, plan.model))
         if self._punctuality.driven_since is not None:
             self._plans += 1
-            self._last_plan = (plan.stamp_ns, received_ns)
+            self._last_plan = (plan.stamp_ns, at.received)
             self._first_plan = self._first_plan or self._last_plan
-            self._receipts.plan(plan.stamp_ns, received_ns)
+            for response, when_ns in zip(self._responses, at, strict=True):
+                response.plan(plan.sequence, plan.stamp_ns, when_ns)
 
-    def _applied(self, message, received_ns: int) -> None:
+    def _applied(self, message, at: Times) -> None:
         command = applied_of(message, self._spec, self._applied_order)
         self._action = command.action
         self._punctuality.applied(command.stamp_ns, command.plan_sequence, command.action)
+        if self._punctuality.driven_since is not None:
+            for response, when_ns in zip(self._responses, at, strict=True):
+                response.applied(command.plan_sequence, when_ns)
 
-    def _event(self, message, received_ns: int) -> None:
+    def _hopped(self, hop: str, message, at: Times) -> None:
+        if self._punctuality.driven_since is not None:
+            for response, when_ns in zip(self._responses, at, strict=True):
+                response.hopped(hop, stamp_of(message.header.stamp), when_ns)
+
+    def _event(self, message, at: Times) -> None:
         event = event_of(message)
         if self._first_ns is None or event.stamp_ns < self._first_ns:
             return  # latched, of a time before this judge
@@ -137,12 +142,12 @@ class Judge(Node):
             self._falls.append(event.stamp_ns)
             self._falls_exploring += not self._commandable()
 
-    def _transition(self, message, received_ns: int) -> None:
+    def _transition(self, message, at: Times) -> None:
         transition = transition_of(message)
         start = transition.start_ns
         self._sent[start] = max(self._sent.get(start, 0), transition.sequence + 1)
 
-    def _diagnostics(self, message, received_ns: int) -> None:
+    def _diagnostics(self, message, at: Times) -> None:
         for status in message.status:
             name = status.name.rpartition("/")[2]
             said, before = values_of(status), self._said.get(name, {})
@@ -160,14 +165,14 @@ class Judge(Node):
                 {"at_s": (self._now_ns - since) / NS, "node": name, "rung": said[keys.RUNG], "samples": samples}
             )
 
-    def _commanded(self, message, received_ns: int) -> None:
+    def _commanded(self, message, at: Times) -> None:
         self._command = tuple(velocity_command_of(message).tolist())
-        self._command_received_ns = received_ns
+        self._command_received_ns = at.received
 
-    def _true_state(self, message, received_ns: int) -> None:
+    def _true_state(self, message, at: Times) -> None:
         """Scores from the first step that follows commands on, falls included, random motion not."""
         stamp_ns, base = base_of(message)
-        if received_ns - self._command_received_ns > self._timeout_ns:
+        if at.received - self._command_received_ns > self._timeout_ns:
             self._command = STILL
         velocity = (*base.linear_velocity_body[:2].tolist(), float(base.angular_velocity_body[2]))
         self._truth.append((stamp_ns, velocity))
@@ -204,7 +209,8 @@ class Judge(Node):
                 "p99": _number(planner.get(keys.PLAN_MS_P99)),
             },
             "samples": _number(planner.get(keys.SAMPLES)),
-            "receipt_ms": _percentiles(self._receipts.delays_ms[-500:]),
+            "receipt_ms": percentiles(self._responses.received.plan_ms[-RECENT:]),
+            "command_ms": percentiles(self._responses.received.command_ms[-RECENT:]),
             "steps": self._punctuality.steps,
             "misses": self._punctuality.misses,
             "model": self._versions[-1][1] if self._versions else None,
@@ -223,6 +229,7 @@ class Judge(Node):
     def _report(self) -> dict:
         judged, learner = self._punctuality, self._said.get("learner", {})
         rates = self._rates()
+        responses = {by: response.report() for by, response in self._responses._asdict().items()}
         report = tracking_report(
             {"robot": self._spec.name, "delay": self._args.delay, "truth": self._args.truth},
             [],
@@ -231,7 +238,8 @@ class Judge(Node):
             falls_exploring=self._falls_exploring,
             rate=rates["plans_per_wall_second"],
             miss_share=judged.misses / judged.steps if judged.steps else None,
-            receipt_p99_ms=_percentiles(self._receipts.delays_ms)["p99"],
+            receipt_p99_ms=responses["received"]["plan"]["p99"],
+            command_p99_ms=responses["received"]["command"]["p99"],
         )
         swaps = [stamp for stamp, _ in self._versions[1:]]
         around = AROUND_A_SWAP * self._spec.dt_ns
@@ -244,7 +252,8 @@ class Judge(Node):
                 "missed_at_s": [(stamp - judged.driven_since) / NS for stamp in judged.missed[:MOST_LISTED]],
                 "misses_around_a_swap": sum(any(abs(m - s) <= around for s in swaps) for m in judged.missed),
             },
-            "receipt_ms": _percentiles(self._receipts.delays_ms),
+            "receipt_ms": responses["received"]["plan"],
+            "response_ms": responses,
             "rungs": self._rungs,
             "transitions": {
                 "sent_in_all": sum(self._sent.values()),
@@ -274,13 +283,6 @@ class Judge(Node):
         }
 
 
-def _percentiles(values: Sequence[float]) -> dict:
-    if not values:
-        return {"p50": None, "p95": None, "p99": None, "max": None}
-    p50, p95, p99 = np.percentile(values, (50, 95, 99))
-    return {"p50": float(p50), "p95": float(p95), "p99": float(p99), "max": float(max(values))}
-
-
 def _number(text: str | None) -> float | None:
     """A diagnostic value as a number that JSON can hold; None where a node has not said one."""
     try:
@@ -295,6 +297,7 @@ def main() -> int:
     parser.add_argument("--robot", default="go1_like", help="robot file")
     parser.add_argument("--delay", type=int, default=1, help="the planner's, in steps")
     parser.add_argument("--command-timeout", type=float, default=0.5, metavar="S", help="the planner's")
+    parser.add_argument("--bare-hops", action="store_true", help="relays run beside the robot: time them, too")
     parser.add_argument("--stamped-command", action="store_true", help="cmd_vel is a TwistStamped")
     parser.add_argument("--truth", default=topics.GROUND_TRUTH.name, metavar="TOPIC", help="odometry to judge by")
     parser.add_argument("--report", metavar="FILE", help="write the report to this file at the end")

@@ -12,9 +12,11 @@ import torch
 from rclpy.clock import Clock, ClockType
 
 from mbrl_ros.config import ConfigError
+from mbrl_ros.control import realtime
 from mbrl_ros.data.inbox import Inbox
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
+from mbrl_ros.learning.distilling_live import LiveDistilling, planner_of
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.models import Versions, load_keepsake, load_model
 from mbrl_ros.nodes import diagnostic_keys as keys
@@ -26,7 +28,7 @@ from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.run import ManagedNode, run_node
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import LearnerConfig
+from mbrl_ros.settings import LearnerConfig, RealtimeConfig
 
 DIAGNOSTICS_PERIOD = 0.5  # s
 METRICS_PERIOD = 0.1  # s
@@ -38,17 +40,19 @@ METRICS = (keys.HELD_OUT_ERROR, keys.DATA_SECONDS)
 class LearnerNode(ManagedNode):
     def __init__(self):
         super().__init__("learner")
-        self._settings = Settings(self, LearnerConfig())
+        self._settings = Settings(self, LearnerConfig(), self._on_settings, self._check_change)
 
     def configure(self) -> None:
         config = self._settings.current
         torch.set_num_threads(config.threads)
         self._spec = load_robot(config.robot)
         self._build(config)
+        self._distilling = LiveDistilling(config, self._spec) if config.distill.live else None
         self._inbox = Inbox()
         self._refused_messages = 0
         self._refused_versions: set[int] = set()
         self._models = topics.publisher(self, topics.MODEL)
+        self._policies = topics.publisher(self, topics.POLICY)
         self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
         self._metrics = {name: topics.publisher(self, topics.metric(name)) for name in METRICS}
         topics.subscription(self, topics.TRANSITION, self._on_transition)
@@ -86,11 +90,24 @@ class LearnerNode(ManagedNode):
         self._round: Iterator[float] | None = None
         self._losses: list[float] = []
         self._resume_at = 0.0  # steady time before which nothing is trained
+        self._trained = self._distilled = 0.0  # s spent on each
         self._error = float("nan")
         if self._kept:
             self._models.publish(bytes_message(self._kept[2]))
+        if self._distilling and self._distilling.kept:
+            self._policies.publish(bytes_message(self._distilling.kept))
+        for missing in realtime.take(RealtimeConfig(cores=self._settings.current.cores)):
+            self.get_logger().warning(missing)
         gc.collect()
         gc.freeze()
+
+    def _check_change(self, now: LearnerConfig, new: LearnerConfig) -> None:
+        if new.distill.live:
+            planner_of(new)
+
+    def _on_settings(self, config: LearnerConfig) -> None:
+        if config.distill.live and getattr(self, "_distilling", True) is None:
+            self._distilling = LiveDistilling(config, self._spec)
 
     # What comes in
 
@@ -119,7 +136,10 @@ class LearnerNode(ManagedNode):
         """A version of ours that the planner refused is never offered again; the last good one is."""
         if not self.active:
             return
-        refused = {int(key.split()[1]) for key in values_of(message) if key.startswith("refused ")}
+        said = values_of(message)
+        if self._distilling:
+            self._distilling.refuse(_versions_after(keys.POLICY_REFUSED, said))
+        refused = _versions_after(keys.MODEL_REFUSED, said)
         refused = (refused & self._offered) - self._refused_versions
         if not refused:
             return
@@ -132,7 +152,7 @@ class LearnerNode(ManagedNode):
         else:
             model, card, content = good
             self.get_logger().warning(f"versions {sorted(refused)} were refused: back to {card.version}")
-            self._learner.return_to(model)
+            self._learner.return_to(model, card)
             self._models.publish(bytes_message(content))
 
     def _last_good(self) -> tuple[Ensemble, Card, bytes] | None:
@@ -156,24 +176,33 @@ class LearnerNode(ManagedNode):
             self.work()
 
     def work(self) -> float:
-        """One training step, if one is due; called between two rounds of callbacks."""
+        """One training step or a slice of distillation, if there is any to do; called between rounds of callbacks."""
         if not self.active:
             return IDLE
-        if self._round is None:
-            if not self._learner.due():
-                return IDLE
-            self._round, self._losses = self._learner.train(), []
+        distils = self._distils_next()
+        if not distils and self._round is None and not self._learner.due():
+            return IDLE
         began = time.monotonic()
         if began < self._resume_at:
             return self._resume_at - began
+        if distils:
+            self._distil()
+            self._distilled += time.monotonic() - began
+        else:
+            self._train()
+            self._trained += time.monotonic() - began
+        return self._rest(time.monotonic() - began)
+
+    def _train(self) -> None:
+        if self._round is None:
+            self._round, self._losses = self._learner.train(), []
         loss = next(self._round, None)
         if loss is not None:
             self._losses.append(loss)
-            return self._rest(time.monotonic() - began)
+            return
         self._round = None
         if self._losses:
             self._offer(float(np.mean(self._losses[-20:])))
-        return 0.0
 
     def _rest(self, worked: float) -> float:
         """Seconds to leave the machine to control after so many of training.
@@ -211,6 +240,41 @@ class LearnerNode(ManagedNode):
         except OSError as error:
             self.get_logger().error(f"model {card.version} is not kept on disk: {error}", throttle_duration_sec=10.0)
 
+    # Distillation
+
+    def _distils_next(self) -> bool:
+        """Training comes first; but where it always wants more, distillation has its share of the time."""
+        live = self._live()
+        if live is None or live.waits(self._learner):
+            return False
+        if self._round is None and not self._learner.due():
+            return True
+        return self._distilled < self._settings.current.distill.share * (self._trained + self._distilled)
+
+    def _live(self) -> LiveDistilling | None:
+        return self._distilling if self._settings.current.distill.live else None
+
+    def _distil(self) -> None:
+        live = self._live()
+        try:
+            content = live.step(self._learner)
+        except ConfigError as error:
+            self.get_logger().error(f"nothing is distilled any more: {error}")
+            self._distilling = None
+            return
+        if content is not None:
+            self._offer_policy(live, content)
+
+    def _offer_policy(self, live: LiveDistilling, content: bytes) -> None:
+        try:
+            live.keep(content)
+        except OSError as error:
+            self.get_logger().error(f"policy {live.version} is not kept on disk: {error}", throttle_duration_sec=10.0)
+        self._policies.publish(bytes_message(content))
+        self.get_logger().info(
+            f"policy {live.version}: off its teacher by {live.last.imitation:.3f}, reward {live.last.reward:.3f} a step"
+        )
+
     # What it says about itself
 
     def _report_metrics(self) -> None:
@@ -225,6 +289,9 @@ class LearnerNode(ManagedNode):
             return
         learner, inbox = self._learner, self._inbox
         state = "training" if self._round is not None else "waiting"
+        live = self._live()
+        if live and state == "waiting" and not live.waits(learner):
+            state = "distilling"
         values = {
             keys.STATE: state,
             keys.RECEIVED: inbox.received,
@@ -238,9 +305,17 @@ class LearnerNode(ManagedNode):
             "duplicates": inbox.duplicates,
             "refused_messages": self._refused_messages,
         }
+        if live:
+            values |= {keys.POLICY_VERSION: live.version, keys.DISTILL_ROUNDS: live.rounds}
+            if live.last:
+                values |= {keys.IMITATION: live.last.imitation, keys.POLICY_REWARD: live.last.reward}
         level, text = (WARN, f"{inbox.missing} transitions lost") if inbox.missing else (OK, state)
         status = status_message(self.get_fully_qualified_name(), text, values, level)
         self._diagnostics.publish(diagnostics_message(self.get_clock().now().nanoseconds, [status]))
+
+
+def _versions_after(words: str, said: dict[str, str]) -> set[int]:
+    return {int(key.removeprefix(words)) for key in said if key.startswith(words)}
 
 
 def main() -> int:

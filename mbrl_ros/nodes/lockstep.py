@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 from mbrl_ros.control.experience import Experience
 from mbrl_ros.nodes import topics
-from mbrl_ros.nodes.flown_model import FlownModel
+from mbrl_ros.nodes.flown import Flown
 from mbrl_ros.types import RobotState
 
 PATIENCE = 2.0  # s of wall time: by then a learner that was asked may have died, and another taken its place
@@ -86,7 +86,7 @@ class LearnerInStep:
     the learner has named it, and not already when it comes: the same step every time.
     """
 
-    def __init__(self, client, every: int, models: FlownModel, experience: Experience):
+    def __init__(self, client, every: int, models: Flown, experience: Experience):
         self._client, self._every = client, every
         self._models, self._experience = models, experience
         self._asked_at: int | None = None  # transitions sent when the last finished question was asked

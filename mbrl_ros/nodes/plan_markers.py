@@ -6,8 +6,27 @@ import numpy as np
 from geometry_msgs.msg import Point
 from visualization_msgs.msg import Marker, MarkerArray
 
+from mbrl_ros.control.agent import Agent
+from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.fields import time_message
 from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.types import RobotState
+
+
+class PlanMarkers:
+    """Shown while somebody subscribes."""
+
+    def __init__(self, node, agent: Agent):
+        self._to, self._agent = topics.publisher(node, topics.PLAN_MARKERS), agent
+
+    def show(self, state: RobotState | None) -> None:
+        """The newest plan, made in `state`."""
+        if not self._to.get_subscription_count() or state is None or state.base is None:
+            return
+        trace = self._agent.trace()
+        if trace is not None:
+            layout = self._agent.layout
+            self._to.publish(markers(trace.numpy(), layout, layout.spec.dt, state.stamp_ns))
 
 
 def markers(trace: np.ndarray, layout: FeatureLayout, dt: float, stamp_ns: int) -> MarkerArray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,37 +14,37 @@ from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.experience import Experience
 from mbrl_ros.control.pace import Pace
 from mbrl_ros.control.running_time import RunningTime
+from mbrl_ros.control.second_opinion import SecondOpinion
 from mbrl_ros.control.velocity_command import VelocityCommand
 from mbrl_ros.data.pairing import BREAKS
 from mbrl_ros.data.steps import StepClock
 from mbrl_ros.dynamics.native import torch_threads
-from mbrl_ros.learning.models import load_model
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.assembler import subscribe_state
-from mbrl_ros.nodes.flown_model import FlownModel
-from mbrl_ros.nodes.flown_policy import check_mode, policy_to_fly
+from mbrl_ros.nodes.flown_policy import check_mode
+from mbrl_ros.nodes.flying import Flying
 from mbrl_ros.nodes.garbage import GarbageBetweenTicks
 from mbrl_ros.nodes.lockstep import LearnerInStep, Turns
 from mbrl_ros.nodes.messages.fields import Refused
 from mbrl_ros.nodes.messages.learning import bytes_of, transition_message
 from mbrl_ros.nodes.messages.motion import applied_of, plan_message, target_of, velocity_command_of
-from mbrl_ros.nodes.messages.status import ERROR, OK, WARN, event_of, status_message
+from mbrl_ros.nodes.messages.status import OK, WARN, event_of
 from mbrl_ros.nodes.params import Settings
-from mbrl_ros.nodes.plan_markers import markers
+from mbrl_ros.nodes.plan_markers import PlanMarkers
 from mbrl_ros.nodes.plan_record import PlanRecord
 from mbrl_ros.nodes.run import ManagedNode, run_node
-from mbrl_ros.nodes.self_report import SelfReport
+from mbrl_ros.nodes.self_report import METRICS_PERIOD, SelfReport
 from mbrl_ros.nodes.state_watch import StateWatch
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import PlannerConfig
-from mbrl_ros.types import Action, Event, Plan, RobotState, Transition
+from mbrl_ros.types import NS, Action, Event, Plan, RobotState, Transition
 
 COSTLY = ("samples", "horizon", "polish")  # live settings on which the time for a plan depends
 IDLE = 1.0  # s
 MARKERS_PERIOD = 0.1  # s
-METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
+METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX, keys.DISAGREEMENT)
 
 
 class Planner(ManagedNode):
@@ -55,17 +57,15 @@ class Planner(ManagedNode):
         torch.set_num_threads(torch_threads(config.precision, config.threads))
         self._spec = load_robot(config.robot)
         self._agent = Agent(self._spec, config)
-        first = load_model(config.model, "", self._agent.layout) if config.mode != "observe" else None
-        self._models = FlownModel(self._agent, first, self._tell_model)
-        self._agent.set_policy(policy_to_fly(config, self._agent, self.get_logger().warning))
+        self._flying = Flying(self, self._agent, config)
         self._learner_asked = topics.client(self, topics.LOCKSTEP) if config.lockstep and config.learning else None
         self._plans = topics.publisher(self, topics.PLAN)
         self._transitions = topics.publisher(self, topics.TRANSITION)
-        self._model_status = topics.publisher(self, topics.MODEL_STATUS)
-        self._markers = topics.publisher(self, topics.PLAN_MARKERS)
+        self._markers = PlanMarkers(self, self._agent)
         self._assembler = subscribe_state(self, self._spec, self._on_sample)
         topics.subscription(self, topics.EVENTS, self._on_event)
         topics.subscription(self, topics.MODEL, self._on_model)
+        topics.subscription(self, topics.POLICY, self._on_policy)
         if config.mode == "observe":
             topics.subscription(self, topics.commands(self._spec), self._on_foreign_command)
         else:
@@ -73,15 +73,18 @@ class Planner(ManagedNode):
         cmd_vel = topics.CMD_VEL_STAMPED if config.stamped_command else topics.CMD_VEL
         topics.subscription(self, cmd_vel, self._on_command)
         self._report = SelfReport(self, METRICS, self._numbers, self._health)
-        self._report.every(MARKERS_PERIOD, self._show_plan)
+        self._report.every(MARKERS_PERIOD, lambda: self._markers.show(self._state))
         self._garbage = GarbageBetweenTicks()
 
     def activate(self) -> None:
+        self._flying.tell("")
+        self._flying.policies.take(wait=True)  # those that came before
         self._pace = self._paced(self._settings.current)
         self._agent.warm_up(self._pace.sizes if self._pace else ())
         self._begin_pace()
         self._steps = StepClock(self._spec.dt_ns, self._spec.sample_period_ns)
         self._experience = Experience(self._agent, time.time_ns())
+        self._unlearned: deque[Callable[[], list[Transition]]] = deque()  # what was seen and told, in order
         self._turns = self._in_turns() if self._settings.current.lockstep else None
         self._watch = StateWatch(self._spec.dt_ns * 3 // 2, self._assembler.silent)
         self._command = VelocityCommand()
@@ -91,23 +94,24 @@ class Planner(ManagedNode):
         self._due: tuple[RobotState, int] | None = None  # a step to plan from, and when it came (steady time)
         self._offered: tuple[RobotState, int] | None = None  # the same, a round of callbacks ago
         self._ticks = PlanRecord(self._spec.dt)
-        self._tell_model("")
+        self._opinion = SecondOpinion(self._agent, round(METRICS_PERIOD / self._spec.dt))
         for missing in realtime.take(self._settings.current.realtime):
             self.get_logger().warning(missing)
         self._garbage.begin(time.monotonic_ns())
 
     def deactivate(self) -> None:
         self._garbage.end()
+        self._learn()
         self._due = self._offered = None
         if self._turns:
             self._turns.waiting = None
 
     def clean_up(self) -> None:
-        self._models.close()
+        self._flying.close()
 
     def _in_turns(self) -> Turns:
         config, asked = self._settings.current, self._learner_asked
-        learner = LearnerInStep(asked, config.train_every, self._models, self._experience) if asked else None
+        learner = LearnerInStep(asked, config.train_every, self._flying.models, self._experience) if asked else None
         return Turns(self._spec.dt_ns, self._take_in, self._plan_in_turn, learner)
 
     def _paced(self, config: PlannerConfig) -> Pace | None:
@@ -125,6 +129,8 @@ class Planner(ManagedNode):
             self.get_logger().info(f"{self._pace.samples} of {most} rollouts a plan fit into the time there is")
 
     def _check_change(self, now: PlannerConfig, new: PlannerConfig) -> None:
+        if hasattr(self, "_flying"):
+            self._flying.policies.take()
         check_mode(now.mode, new.mode, not hasattr(self, "_agent") or self._agent.has_policy)
 
     # What comes in
@@ -146,7 +152,7 @@ class Planner(ManagedNode):
 
     def _take_in(self, state: RobotState) -> bool:
         """Whether it is a control step."""
-        self._record(self._experience.state(state))
+        self._learn_later(lambda: self._experience.state(state))
         verdict = self._steps.accept(state.stamp_ns)
         if verdict == "restart":
             self._agent.forget()
@@ -159,12 +165,14 @@ class Planner(ManagedNode):
         due, self._due, before = self._due, None, self._offered
         self._offered = due
         if due is None:
+            self._learn()
             self._look_for_states()
             return IDLE
         if due is not before:
             self._due = due
             return 0.0
         self._tick(*due)
+        self._learn()
         self._garbage.after_tick(time.monotonic_ns())
         return IDLE
 
@@ -182,7 +190,7 @@ class Planner(ManagedNode):
             self.get_logger().error(f"applied: {refusal}", throttle_duration_sec=2.0)
             return
         self._agent.note_applied(told.stamp_ns, told.target, told.action)
-        self._record(self._experience.applied(told.stamp_ns, told.target, told.action, told.model))
+        self._learn_later(lambda: self._experience.applied(told.stamp_ns, told.target, told.action, told.model))
         if self._turns:
             self._turns.applied(told.stamp_ns)
 
@@ -197,7 +205,7 @@ class Planner(ManagedNode):
             return
         stamp_ns, received = self._newest
         stamp_ns += time.monotonic_ns() - received
-        self._record(self._experience.applied(stamp_ns, target, Action.FOLLOW, 0))
+        self._learn_later(lambda: self._experience.applied(stamp_ns, target, Action.FOLLOW, 0))
 
     def _on_event(self, message) -> None:
         if not self.active:
@@ -230,9 +238,13 @@ class Planner(ManagedNode):
     def _on_model(self, message) -> None:
         if self._settings.current.mode == "observe":
             return
-        self._models.offer(bytes_of(message))
+        self._flying.models.offer(bytes_of(message))
         if self.active and self._turns:
             self._turns.go_on()
+
+    def _on_policy(self, message) -> None:
+        if self._settings.current.mode != "observe":
+            self._flying.policies.offer(bytes_of(message))
 
     def _on_settings(self, config: PlannerConfig) -> None:
         if not hasattr(self, "_agent"):
@@ -260,19 +272,20 @@ class Planner(ManagedNode):
         if isinstance(plan, NoPlan):
             self._ticks.failed(time.monotonic_ns())
             self.get_logger().error(f"no plan: {plan.reason}", throttle_duration_sec=1.0)
-            self._models.failed(plan.reason)
+            self._flying.failed(plan.reason)
         else:
             self._plans.publish(plan_message(plan, self._spec))
             self._note_plan(plan, received_ns, time.monotonic_ns())
-        if self._learner_asked is None:
-            self._models.take(wait=config.lockstep)
+            self._opinion.after_plan((time.monotonic_ns() - received_ns) / NS)
+        self._flying.take()
 
     def _note_plan(self, plan: Plan, received_ns: int, now_ns: int) -> None:
-        self._models.planned()
+        self._flying.planned()
         self._experience.note(plan.stamp_ns, self._agent.command, plan.exploring)
-        took_ms, planned = (now_ns - received_ns) / 1e6, self._agent.mode == "mppi"
+        took_ms, result = (now_ns - received_ns) / 1e6, self._agent.last_result
+        planned = result is not None  # and not decided by a policy
         whole = not planned or self._agent.samples >= self._settings.current.mppi.samples
-        self._ticks.planned(took_ms, self._agent.last_result if planned else None, whole, now_ns)
+        self._ticks.planned(took_ms, result, whole, now_ns)
         if self._pace and planned and self._pace.took(took_ms):
             self._agent.set_samples(self._pace.samples)
 
@@ -289,32 +302,25 @@ class Planner(ManagedNode):
         newest = self._turns.waiting or self._state
         return newest.stamp_ns if newest else 0
 
-    def _record(self, transitions: list[Transition]) -> None:
-        for transition in transitions:
-            self._transitions.publish(transition_message(transition))
+    def _learn_later(self, found: Callable[[], list[Transition]]) -> None:
+        """Transitions can wait for the plan, which costs no more than they do; in lockstep somebody waits for them."""
+        self._unlearned.append(found)
+        if self._turns:
+            self._learn()
+
+    def _learn(self) -> None:
+        while self._unlearned:
+            for transition in self._unlearned.popleft()():
+                self._transitions.publish(transition_message(transition))
 
     def _start_anew(self, event: Event) -> None:
-        self._record(self._experience.event(event))
+        self._learn_later(lambda: self._experience.event(event))
         self._steps.restart()
         self._agent.forget(standing=True)
 
     # What it says about itself
 
-    def _tell_model(self, trouble: str) -> None:
-        if trouble:
-            self.get_logger().error(trouble)
-        version = self._agent.model_version
-        values = {keys.VERSION: version, **{f"refused {v}": why for v, why in self._models.refused.items()}}
-        level, text = (ERROR, trouble) if trouble else (OK, f"flying model {version}")
-        self._model_status.publish(status_message(self.get_fully_qualified_name(), text, values, level))
-
-    def _show_plan(self) -> None:
-        if self._markers.get_subscription_count() and self._state is not None and self._state.base is not None:
-            trace = self._agent.trace()
-            if trace is not None:
-                self._markers.publish(markers(trace.numpy(), self._agent.layout, self._spec.dt, self._state.stamp_ns))
-
-    def _numbers(self) -> dict[str, float]:
+    def _numbers(self) -> dict[str, float | None]:
         base = self._state.base if self._state else None
         wanted = self._wanted()
         return {
@@ -323,14 +329,14 @@ class Planner(ManagedNode):
             keys.MODEL_VERSION: float(self._agent.model_version),
             keys.COMMANDED_VX: float(wanted[0]) if len(wanted) else 0.0,
             keys.MEASURED_VX: float(base.linear_velocity_body[0]) if base else 0.0,
+            keys.DISAGREEMENT: self._opinion.disagreement,
         }
 
     def _health(self) -> tuple[bytes, str, dict]:
         values = {
             keys.MODE: self._agent.mode,
-            keys.MODEL_VERSION: self._agent.model_version,
+            **self._flying.diagnostics(),
             keys.TRANSITIONS: self._experience.sent,
-            keys.SWAPS: self._models.swaps,
             keys.SAMPLES: self._agent.samples,
             **self._ticks.diagnostics(time.monotonic_ns()),
             "latency_ms": self._agent.latency_steps * self._spec.dt * 1e3,
@@ -340,11 +346,9 @@ class Planner(ManagedNode):
             **self._assembler.refused,
         }
         if self._pace:
-            values |= {
-                "samples_shrunk": self._pace.shrunk,
-                "samples_grown": self._pace.grown,
-                "late_plans": self._pace.late,
-            }
+            values |= self._pace.counts
+        if self._opinion.disagreement is not None:
+            values[keys.DISAGREEMENT] = self._opinion.disagreement
         trouble = self._watch.report()
         level, text = (WARN, trouble) if trouble else (OK, self._agent.mode)
         return level, text, values

@@ -101,7 +101,11 @@ MODEL = Topic(
 )  # fmt: skip
 MODEL_STATUS = Topic(
     "model_status", DiagnosticStatus, "latched", "planner", "learner",
-    "the live version; versions refused or rolled back, and why",
+    "the versions flown, of model and policy; those refused or rolled back, and why",
+)  # fmt: skip
+POLICY = Topic(
+    "policy", UInt8MultiArray, "latched", "learner", "planner",
+    "ONNX bytes that say what they are: robot, version, model they came from, an answer to prove them by",
 )  # fmt: skip
 DIAGNOSTICS = Topic(
     "diagnostics", DiagnosticArray, "reliable 10", "all", "person", "rates, ages, misses, versions, drops; 1-10 Hz"
@@ -109,6 +113,12 @@ DIAGNOSTICS = Topic(
 METRICS = Topic("metrics/<name>", Float32, "sensor data", "all", "rqt_plot, PlotJuggler", "one number a topic, 10 Hz")
 PLAN_MARKERS = Topic(
     "plan_markers", MarkerArray, "reliable 1", "planner", "rviz", "10 Hz, only while someone subscribes"
+)
+BARE_HOP_ONCE = Topic(
+    "bare_hop/once", JointState, "reliable 1", "relay", "relay, judge", "joint_states as it came; mbrl up --bare-hops"
+)
+BARE_HOP_TWICE = Topic(
+    "bare_hop/twice", JointState, "reliable 1", "relay", "judge", "the same through a second process"
 )
 ROBOT_DESCRIPTION = Topic("robot_description", String, "latched", "bridge", "rviz", "URDF")
 
@@ -128,9 +138,12 @@ TOPICS = (
     TRANSITION,
     MODEL,
     MODEL_STATUS,
+    POLICY,
     DIAGNOSTICS,
     METRICS,
     PLAN_MARKERS,
+    BARE_HOP_ONCE,
+    BARE_HOP_TWICE,
     ROBOT_DESCRIPTION,
 )
 

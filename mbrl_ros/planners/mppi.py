@@ -20,24 +20,30 @@ NUMBERS = 5  # that a search says about itself
 def search(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """The plan (H, U), and NUMBERS: best and mean return, effective and non-finite candidates, hopeless refinements."""
     low, high = problem.bounds
-    mean = warm
+    mean, count = warm, problem.candidates
+    proposed = round(config.proposals * count) if problem.proposal else 0
+    proposal = problem.proposal() if proposed else None
     non_finite = hopeless = warm.new_zeros(())
     for _ in range(config.iterations):
-        noise = correlated_noise(problem.candidates, *warm.shape, config.knot_steps, generator)
-        candidates = mean + noise * (config.noise * problem.noise)
+        noise = correlated_noise(count, *warm.shape, config.knot_steps, generator) * (config.noise * problem.noise)
+        candidates = mean + noise
         candidates[0], candidates[1] = mean, problem.prior
+        if proposed:
+            noise[-1] = 0.0
+            torch.add(noise[-proposed:], proposal, out=candidates[-proposed:])
         candidates = candidates.clamp_(low, high)
-        returns = problem.score(candidates)
-        bad = ~torch.isfinite(returns)
-        non_finite, hopeless = non_finite + bad.sum(), hopeless + bad.all()
-        ranked = returns.masked_fill(bad, -torch.inf)
-        best = ranked.max()
+        returns = problem.score(candidates).nan_to_num(-torch.inf, -torch.inf, -torch.inf)
+        bad = returns == -torch.inf
+        lost = bad.sum()
+        non_finite, hopeless = non_finite + lost, hopeless + (lost == count)
+        ordered = returns.sort(descending=True).values
+        best = ordered[0]
         # To the median: one exploding candidate would inflate a standard deviation and flatten all weights.
-        median = ranked.sort(descending=True).values.take((~bad).sum() // 2)
-        weights = torch.softmax((ranked - best) / (config.temperature * (best - median) + 1e-6), 0)
-        mean = torch.tensordot(weights, candidates, 1)
-    expected = (weights * returns.masked_fill(bad, 0.0)).sum()
-    return mean, torch.stack([best, expected, 1 / weights.square().sum(), non_finite, hopeless])
+        median = ordered.take((count - lost) // 2)
+        weights = torch.softmax((returns - best) / (config.temperature * (best - median) + 1e-6), 0)
+        mean = (weights @ candidates.flatten(1)).view_as(warm)
+    expected = weights @ returns.masked_fill(bad, 0.0)
+    return mean, torch.stack([best, expected, 1 / (weights @ weights), non_finite, hopeless])
 
 
 def plan(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generator) -> PlanResult | NoPlan:

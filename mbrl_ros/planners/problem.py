@@ -19,6 +19,7 @@ class Problem:
     candidates: int  # how many decisions one score takes
     value: Callable[[Tensor], Tensor] | None = None  # as `score`, of any number of decisions, each through every member
     gradient: Callable[[Tensor], Tensor] | None = None  # decisions (H, U) -> (H, U) of their value; None: has none
+    proposal: Callable[[], Tensor] | None = None  # -> (U,) what a policy would do now; None: there is none
 
 
 @dataclass(frozen=True)

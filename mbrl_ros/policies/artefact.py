@@ -1,7 +1,8 @@
-"""A policy as one ONNX file: the network with its normalisation and bounds as graph, its card as metadata.
+"""A policy as one ONNX file: the networks with their normalisation and bounds as graph, its card as metadata.
 
-Inputs `seen` (1, I) and `prior` (1, U), output `decisions` (1, U), all float32. The action map that makes joint targets
-of decisions is named in the card; it is the robot's own, as for plans.
+Inputs `seen` (1, I) and `prior` (1, U), outputs `decisions` (1, U) and `value` (1, 1), all float32. The action map that
+makes joint targets of decisions is named in the card; it is the robot's own, as for plans. Whoever plans with the
+policy gets the networks back from the file, since a plan asks them about hundreds of states at once.
 """
 
 from __future__ import annotations
@@ -9,36 +10,38 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import torch
 from onnx import TensorProto, checker, helper, numpy_helper
 from torch import Tensor
 
-from mbrl_ros.policies.card import CARD, PolicyCard
-from mbrl_ros.policies.network import Policy
+from mbrl_ros.policies.card import CARD, PolicyCard, PolicyRefused
+from mbrl_ros.policies.network import Policy, Value
 
 OPSET, IR_VERSION = 17, 8  # of ONNX: all that is needed, and what runtimes of the last years know
 
 
 @torch.no_grad()
-def to_bytes(policy: Policy, card: PolicyCard, example: tuple[Tensor, Tensor]) -> bytes:
-    """`example`: something seen (I,) and its prior (U,), kept with the answer as the golden pair of the card."""
+def to_bytes(policy: Policy, value: Value, card: PolicyCard, example: tuple[Tensor, Tensor]) -> bytes:
+    """`example`: something seen (I,) and its prior (U,), kept with the answers as the golden pair of the card."""
     seen, prior = example
-    decisions = policy.decide(seen[None], prior[None])[0]
+    decisions, worth = policy.decide(seen[None], prior[None])[0], value.worth(seen[None])
     golden = {"seen": seen, "prior": prior, "decisions": decisions}
-    card = replace(card, **{f"golden_{name}": tuple(float(v) for v in values) for name, values in golden.items()})
+    golden = {f"golden_{name}": tuple(float(v) for v in values) for name, values in golden.items()}
+    card = replace(card, **golden, golden_value=float(worth))
     graph = Graph()
-    h = graph.add("Div", graph.add("Sub", "seen", graph.constant(policy.mean)), graph.constant(policy.std))
-    last = len(policy.weights) - 1
-    for i, (weight, bias) in enumerate(zip(policy.weights, policy.biases, strict=True)):
-        h = graph.add("Gemm", h, graph.constant(weight), graph.constant(bias))
-        if i < last:
-            h = graph.add("Elu", h)
-    low, high = policy.bounds
-    wish = graph.add("Add", h, "prior")
-    graph.add("Min", graph.add("Max", wish, graph.constant(low)), graph.constant(high), out="decisions")
+    normal = graph.add(
+        "Div", graph.add("Sub", "seen", graph.constant("mean", policy.mean)), graph.constant("std", policy.std)
+    )
+    wish = graph.add("Add", graph.layers("policy", policy, normal), "prior")
+    low, high = (graph.constant(*edge) for edge in zip(("low", "high"), policy.bounds, strict=True))
+    graph.add("Min", graph.add("Max", wish, low), high, out="decisions")
+    scaled = graph.add("Mul", graph.layers("value", value, normal), graph.constant("scale", value.scale))
+    graph.add("Add", scaled, graph.constant("offset", value.offset), out="value")
     inputs = [_value("seen", len(seen)), _value("prior", len(prior))]
+    outputs = [_value("decisions", len(prior)), _value("value", 1)]
     made = helper.make_model(
-        helper.make_graph(graph.nodes, "policy", inputs, [_value("decisions", len(prior))], graph.constants),
+        helper.make_graph(graph.nodes, "policy", inputs, outputs, graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="mbrl_ros",
@@ -46,6 +49,23 @@ def to_bytes(policy: Policy, card: PolicyCard, example: tuple[Tensor, Tensor]) -
     helper.set_model_props(made, {CARD: card.to_json()})
     checker.check_model(made, full_check=True)
     return made.SerializeToString()
+
+
+def networks(content: bytes) -> tuple[Policy, Value]:
+    """What is in the bytes of a policy's file, which a runtime has loaded already."""
+    graph = onnx.load_from_string(content).graph
+    found = {c.name: torch.from_numpy(numpy_helper.to_array(c).copy()) for c in graph.initializer}
+
+    def layers(of: str) -> tuple[tuple[Tensor, ...], ...]:
+        count = sum(name.startswith(f"{of}.weight") for name in found)
+        return tuple(tuple(found[f"{of}.{kind}{i}"] for i in range(count)) for kind in ("weight", "bias"))
+
+    try:
+        mean, std = found["mean"], found["std"]
+        policy = Policy(*layers("policy"), mean, std, torch.stack([found["low"], found["high"]]))
+        return policy, Value(*layers("value"), mean, std, found["offset"], found["scale"])
+    except KeyError as missing:
+        raise PolicyRefused(f"not a policy file of this project: it has no {missing}") from missing
 
 
 def _value(name: str, size: int):
@@ -58,8 +78,7 @@ class Graph:
     def __init__(self):
         self.nodes, self.constants = [], []
 
-    def constant(self, values: Tensor) -> str:
-        name = f"c{len(self.constants)}"
+    def constant(self, name: str, values: Tensor) -> str:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values.detach().numpy(), np.float32), name))
         return name
 
@@ -67,3 +86,11 @@ class Graph:
         name = out or f"n{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name]))
         return name
+
+    def layers(self, name: str, network: Policy | Value, h: str) -> str:
+        last = len(network.weights) - 1
+        for i, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+            h = self.add("Gemm", h, self.constant(f"{name}.weight{i}", weight), self.constant(f"{name}.bias{i}", bias))
+            if i < last:
+                h = self.add("Elu", h)
+        return h

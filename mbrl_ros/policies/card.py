@@ -35,12 +35,14 @@ class PolicyCard:
     high: tuple[float, ...]
     kp: tuple[float, ...]
     kv: tuple[float, ...]
+    discount: float  # of each further step, in what a state is worth
     seen: tuple[str, ...]  # names of the inputs, in their order
     lowest: tuple[float, ...]  # of each input in what it was distilled on
     highest: tuple[float, ...]
     golden_seen: tuple[float, ...]  # an input, and what must come of it
     golden_prior: tuple[float, ...]
     golden_decisions: tuple[float, ...]
+    golden_value: float
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

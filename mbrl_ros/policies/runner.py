@@ -8,14 +8,18 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from mbrl_ros.policies.artefact import networks
 from mbrl_ros.policies.card import CARD, PolicyCard, PolicyRefused, check_fits
 from mbrl_ros.robots.features import FeatureLayout
 
+DECISIONS = ("decisions",)
+ONLY_THESE = onnxruntime.RunOptions()
+ONLY_THESE.only_execute_path_to_fetches = True  # what the value takes is not computed with every decision
 PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 WARM_UP, TIMED = 50, 1000  # runs before activation, and to choose a provider by
 GOLDEN_TOLERANCE = 1e-4  # of a decision; providers round differently
 MOST_BYTES = 50_000_000
-BEYOND = 0.5  # of the range seen in training, on either side: further out is another robot, or another world
+BEYOND = 0.1  # of the range seen in training, on either side: further out is another robot, or another world
 
 
 class OnnxPolicy:
@@ -30,10 +34,11 @@ class OnnxPolicy:
         low, high = np.array(self.card.lowest), np.array(self.card.highest)
         margin = BEYOND * (high - low) + 1e-3
         self._low, self._high = low - margin, high + margin
+        self.policy, self.value = networks(content)  # as a planner uses them
 
     def decide(self, seen: np.ndarray, prior: np.ndarray) -> np.ndarray:
         """Seen (I,) and prior (U,), float32 -> decisions (U,)."""
-        return self._session.run(None, {"seen": seen[None], "prior": prior[None]})[0][0]
+        return self._session.run(DECISIONS, {"seen": seen[None], "prior": prior[None]}, ONLY_THESE)[0][0]
 
     def strange(self, seen: np.ndarray) -> np.ndarray:
         """Indices of inputs far out of what it was distilled on."""
@@ -43,13 +48,14 @@ class OnnxPolicy:
         card = self.card
         seen, prior = (np.array(values, np.float32) for values in (card.golden_seen, card.golden_prior))
         try:
-            found = self.decide(seen, prior)
+            found, worth = self._session.run(None, {"seen": seen[None], "prior": prior[None]})
         except Exception as error:  # whatever onnxruntime raises: it has no common base but its own
             if not type(error).__module__.startswith("onnxruntime"):
                 raise
             raise PolicyRefused(f"policy {card.version} does not run: {error}", card.version) from error
-        wanted = np.array(card.golden_decisions, np.float32)
-        if found.shape != wanted.shape or not np.allclose(found, wanted, atol=GOLDEN_TOLERANCE):
+        wanted = np.array([card.golden_decisions], np.float32)
+        right = found.shape == wanted.shape and np.allclose(found, wanted, atol=GOLDEN_TOLERANCE)
+        if not (right and np.allclose(worth, card.golden_value, rtol=1e-3, atol=1e-2)):
             raise PolicyRefused(f"policy {card.version} does not answer its golden input as it should", card.version)
 
     def _choose_provider(self, content: bytes) -> None:
@@ -91,7 +97,7 @@ def timed(session: onnxruntime.InferenceSession, card: PolicyCard) -> tuple[floa
     took = []
     for _ in range(WARM_UP + TIMED):
         began = time.perf_counter()
-        session.run(None, {"seen": seen, "prior": prior})
+        session.run(DECISIONS, {"seen": seen, "prior": prior}, ONLY_THESE)
         took.append(1e6 * (time.perf_counter() - began))
     return tuple(float(us) for us in np.percentile(took[WARM_UP:], (50, 99)))
 

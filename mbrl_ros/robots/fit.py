@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.settings import LearnerConfig
 
 
 def check_gait(spec: RobotSpec) -> None:
@@ -26,6 +27,12 @@ def check_walks(spec: RobotSpec) -> None:
 def check_driven(spec: RobotSpec) -> None:
     if spec.base is None:
         raise ConfigError(f"--commands: {spec.name} has no base to drive")
+
+
+def check_distilling(config: LearnerConfig) -> None:
+    """How far it comes depends on how fast the machine is, and lockstep is there for runs that do not."""
+    if config.lockstep and config.distill.live:
+        raise ConfigError("learner.distill.live does not go with lockstep: leave one of them out")
 
 
 def check_model(file: Path, spec: RobotSpec) -> None:

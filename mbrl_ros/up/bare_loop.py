@@ -1,4 +1,4 @@
-"""A 50 Hz loop that does nothing, at the priority of the control processes: what this machine can do at best.
+"""A loop that does nothing at the rate of control, at ordinary priority: what this machine's clock can do at best.
 
 How late it wakes up is what no control step on the same machine at the same time can escape. On SIGTERM it prints one
 line of JSON.
@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-PERIOD = 0.02  # s
+PERIOD = 0.02  # s, where no other is given
 LATE_MS = (1.0, 5.0, 10.0, 20.0)
 
 
@@ -33,6 +33,7 @@ def summary(late_by: list[float], period: float) -> dict:
     ordered = sorted(1e3 * late for late in late_by)
     steps = sum(1 + late // period for late in late_by)
     return {
+        "period_ms": 1e3 * period,
         "steps": int(steps),
         "p50_ms": ordered[len(ordered) // 2] if ordered else None,
         "p99_ms": ordered[int(0.99 * len(ordered))] if ordered else None,
@@ -43,4 +44,4 @@ def summary(late_by: list[float], period: float) -> dict:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(float, sys.argv[1:])))

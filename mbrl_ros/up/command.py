@@ -27,7 +27,13 @@ from mbrl_ros.up.supervisor import Death, Supervisor
 from mbrl_ros.up.usage import Usage
 
 DEMO = "0.4,0,0; 0.3,0,0.5; 0,0.15,0; 0.6,0,0; 0.3,0,-0.5; -0.2,0,0; 0,0,0"
-OUTSIDE = ("commander", "judge", "bare_loop")  # ended first: they have a last word about a robot that still runs
+OUTSIDE = (
+    "commander",
+    "judge",
+    "bare_loop",
+    "relay_once",
+    "relay_twice",
+)  # ended first: they have a last word about a robot that still runs
 LAST_WORD = 1.0  # s that they have for it
 TIME_TO_END = 1.5  # s that the robot's own processes have before they are killed; all in all less than three
 CONSEQUENCES = {
@@ -50,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--headless", action="store_true", help="plain log lines instead of a live table")
     parser.add_argument("--duration", type=float, metavar="S", help="end this long after the robot is first driven")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write what the judge saw, as JSON; only watches")
+    parser.add_argument(
+        "--bare-hops", action="store_true", help="beside it, two processes that only pass states on: for comparison"
+    )
     parser.add_argument("--hardware", action="store_true", help="a driver runs the robot: start no simulation")
     parser.add_argument("--no-learner", action="store_true", help="plan only")
     parser.add_argument("--namespace", default="", metavar="NS", help="for several robots in one graph")
@@ -78,11 +87,13 @@ def run(args: argparse.Namespace) -> int:
 
         check_device(settings.planner.device)
     robot = processes(settings, options, written_down(settings))
-    outside = [_judge(robot[0], settings, options)]
+    outside = [_judge(robot[0], settings, options, args.bare_hops)]
+    bare = {"bare_loop": [sys.executable, "-m", "mbrl_ros.up.bare_loop", str(spec.dt)]} if args.report else {}
+    bare |= _relays(robot[0], settings) if args.bare_hops else {}
     if commands:
         outside.append(_commander(robot[0], settings, commands, args.hold))
     display = Lines() if args.headless or not sys.stdout.isatty() else LiveTable(f"mbrl up {settings.name}")
-    return Session(settings, robot, outside, display).run(args.duration, args.report)
+    return Session(settings, robot, outside, bare, display).run(args.duration, args.report)
 
 
 def _commands(args: argparse.Namespace, spec: RobotSpec) -> str:
@@ -94,12 +105,22 @@ def _commands(args: argparse.Namespace, spec: RobotSpec) -> str:
     return DEMO if args.demo and spec.base is not None else ""
 
 
-def _judge(neighbour: Process, settings: RunConfig, options: Options) -> Process:
+def _judge(neighbour: Process, settings: RunConfig, options: Options, bare_hops: bool) -> Process:
     planner = settings.planner
     arguments = ["--robot", planner.robot, "--delay", planner.delay, "--command-timeout", planner.command_timeout]
     arguments += ["--stamped-command"] if planner.stamped_command else []
     arguments += ["--truth", "odom"] if options.hardware else []  # the best there is
+    arguments += ["--bare-hops"] if bare_hops else []
     return beside(neighbour, "judge", *map(str, arguments))
+
+
+def _relays(neighbour: Process, settings: RunConfig) -> dict[str, list[str]]:
+    """Commands of two processes that pass states on, as urgent as the planner and the guard that they stand for."""
+    found = {}
+    for hop, node in (("once", settings.planner), ("twice", settings.guard)):
+        urgency = ("--priority", str(node.realtime.priority), "--cores", node.realtime.cores)
+        found[f"relay_{hop}"] = beside(neighbour, "relay", hop, *urgency).command
+    return found
 
 
 def _commander(neighbour: Process, settings: RunConfig, commands: str, hold: float) -> Process:
@@ -111,8 +132,17 @@ def _commander(neighbour: Process, settings: RunConfig, commands: str, hold: flo
 class Session:
     """One run from the first process to the last."""
 
-    def __init__(self, settings: RunConfig, robot: tuple[Process, ...], outside: list[Process], display: Display):
+    def __init__(
+        self,
+        settings: RunConfig,
+        robot: tuple[Process, ...],
+        outside: list[Process],
+        bare: Mapping[str, list[str]],
+        display: Display,
+    ):
+        """`bare`: commands of what does nothing, by name, to compare the run with."""
         self._settings, self._robot, self._outside, self._display = settings, robot, outside, display
+        self._bare = bare
         self._processes = {process.name: process for process in robot}
         self._status: Mapping = {}
         self._report: dict | None = None
@@ -131,7 +161,7 @@ class Session:
         remove_abandoned()
         driven = None
         try:
-            self._start(with_bare_loop=report is not None)
+            self._start()
             driven = self._watch(duration)
         finally:
             self._end()
@@ -143,11 +173,11 @@ class Session:
             return 1
         return 1 if self._supervisor.deaths else 0
 
-    def _start(self, with_bare_loop: bool) -> None:
+    def _start(self) -> None:
         for process in (*self._outside, *self._robot):
             self._supervisor.start(process)
-        if with_bare_loop:
-            self._supervisor.start(Process("bare_loop"), [sys.executable, "-m", "mbrl_ros.up.bare_loop"])
+        for name, command in self._bare.items():
+            self._supervisor.start(Process(name), command)
 
     def _watch(self, duration: float | None) -> float | None:
         """Returns when the robot was first driven, on the steady clock."""

@@ -67,6 +67,7 @@ class LiveTable:
 def rows(status: Mapping, shares: Mapping[str, float]) -> list[tuple[str, str]]:
     """Label and text of everything that is known, in the order in which it is shown."""
     plan, outside = status.get("plan_ms") or {}, status.get("receipt_ms") or {}
+    command = status.get("command_ms") or {}
     found = [
         ("time", _number(status.get("seconds"), "{:.1f} s")),
         ("mode", status.get("mode") or "-"),
@@ -74,6 +75,7 @@ def rows(status: Mapping, shares: Mapping[str, float]) -> list[tuple[str, str]]:
         ("plan", f"{_number(plan.get('p50'), '{:.1f}')}/{_number(plan.get('p99'), '{:.1f}')} ms"),
         ("rollouts", _number(status.get("samples"), "{:.0f}")),
         ("receipt", f"{_number(outside.get('p50'), '{:.1f}')}/{_number(outside.get('p99'), '{:.1f}')} ms"),
+        ("to command", f"{_number(command.get('p50'), '{:.1f}')}/{_number(command.get('p99'), '{:.1f}')} ms"),
         ("missed", f"{status.get('misses', 0)}/{status.get('steps', 0)}"),
         ("model", str(status.get("model") if status.get("model") is not None else "-")),
         ("data", _number(status.get("data_seconds"), "{:.0f} s")),

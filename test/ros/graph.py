@@ -13,8 +13,8 @@ from mbrl_ros.nodes.messages.learning import transition_of
 from mbrl_ros.nodes.messages.motion import applied_of, plan_of
 from mbrl_ros.nodes.messages.status import values_of
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import load_run, write_parameters
-from mbrl_ros.stack import Options, configured
+from mbrl_ros.settings import load_run
+from mbrl_ros.stack import Options, configured, written_down
 from mbrl_ros.stack import processes as processes_of
 
 
@@ -27,7 +27,7 @@ class Graph:
         options = Options(namespace=namespace, settings=settings, **options)
         self.run = configured(load_run(run), options)
         self.spec = load_robot(self.run.planner.robot)
-        parameters = write_parameters(self.run, folder / "parameters.yaml")
+        parameters = written_down(self.run)
         self.described = {p.name: p for p in processes_of(self.run, options, parameters)}
         self._processes = Processes(folder)
         self.running: dict[str, subprocess.Popen] = {}

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from asking import ask
 from graph import Graph
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.learning import bytes_message
@@ -29,6 +34,7 @@ class PlannerAlone:
         self._state_to = [self.probe.publisher(topic) for topic in parts]
         self._applied_to = self.probe.publisher(topics.APPLIED)
         self.model_to = self.probe.publisher(topics.MODEL)
+        self.policy_to = self.probe.publisher(topics.POLICY)
         self.cmd_vel_to = self.probe.publisher(topics.CMD_VEL)
         self.graph.start("planner")
 
@@ -53,7 +59,7 @@ class PlannerAlone:
 
     def step(self, spoil=lambda joints, imu, odom: None):
         """One step of robot time: state, plan, applied. Returns the plan."""
-        self.probe.until_connected(*self._state_to, self._applied_to, self.model_to, self.cmd_vel_to)
+        self.probe.until_connected(*self._state_to, self._applied_to, *self._others())
         self.now_ns += self.spec.dt_ns
         plans = self.graph.plans
 
@@ -80,11 +86,25 @@ class PlannerAlone:
         self.graph.all_alive()
         assert len(self.graph.plans) == known
 
-    def offer(self, content: bytes) -> None:
-        """A model, and a step after which it has been taken over or refused."""
+    def _others(self) -> tuple:
+        return self.model_to, self.policy_to, self.cmd_vel_to
+
+    def offer(self, content: bytes, to=None) -> None:
+        """A model, or a policy `to` where those go, and a step after which it has been taken over or refused."""
         known = len(self.graph.model_status)
-        self.model_to.publish(bytes_message(content))
-        self.probe.until(lambda: self.step() and len(self.graph.model_status) > known, "a word about the model")
+        (to or self.model_to).publish(bytes_message(content))
+        self.probe.until(lambda: self.step() and len(self.graph.model_status) > known, "a word about it")
+
+    def set_mode(self, mode: str):
+        client = self.probe.node.create_client(SetParameters, "planner/set_parameters")
+        value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=mode)
+        request = SetParameters.Request(parameters=[Parameter(name="mode", value=value)])
+        return ask(self.probe.until, client, request, "set_parameters").results[0]
+
+    def change_state(self, number: int) -> bool:
+        client = self.probe.node.create_client(ChangeState, "planner/change_state")
+        request = ChangeState.Request(transition=Transition(id=number))
+        return ask(self.probe.until, client, request, "change_state").success
 
     def says(self) -> str:
         return self.graph.model_status[-1].message

@@ -138,6 +138,10 @@ def test_judge_finds_every_fault_of_a_run(shown):
     assert [change["rung"] for change in written["rungs"]] == ["full", "fewer", "full"]
     assert all(c["node"] == "planner" and c["samples"] == 150 and c["at_s"] > 3.0 for c in written["rungs"])
     assert 0.0 < written["receipt_ms"]["p50"] < 20.0
+    for by in ("received", "sent"):
+        response = written["response_ms"][by]
+        assert 0.0 < response["plan"]["p50"] < response["command"]["p50"], "which the next step executes"
+        assert response["bare_hop_once"]["p50"] is None, "no relays were asked for"
     assert said and said[-1]["driven"] and said[-1]["reached"] == pytest.approx([0.35, 0.0, 0.1])
 
 

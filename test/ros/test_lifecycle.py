@@ -140,12 +140,13 @@ def test_what_a_person_can_mend_is_one_line(built, capfd, error):
 
 def test_planner_that_failed_leaves_no_thread_behind(built, monkeypatch):
     def loaders():
-        return [thread for thread in threading.enumerate() if thread.name.startswith("model")]
+        return [thread for thread in threading.enumerate() if thread.name.startswith(("model", "policy"))]
 
     node = built(Planner)
     assert node.trigger_configure() == SUCCESS
-    node._models._loader.submit(int).result()
-    assert loaders()
+    for flown in (node._flying.models, node._flying.policies):
+        flown._loader.submit(int).result()
+    assert len(loaders()) == 2
     monkeypatch.setattr(node, "activate", lambda: 1 / 0)
     assert node.trigger_activate() == TransitionCallbackReturn.ERROR
     for thread in loaders():

@@ -1,5 +1,6 @@
 """Lockstep between planner and learner: what is asked and answered, and what happens when one of them dies."""
 
+import os
 import time
 
 import numpy as np
@@ -134,6 +135,14 @@ def test_planner_asks_until_the_learner_is_there_and_flies_what_it_names_from_th
     model.publish(bytes_message(untrained(graph.spec, 3)))
     graph.until(lambda: graph.plans[-1].stamp_ns > last, "the plan")
     assert {plan.model for plan in graph.plans if plan.stamp_ns > last} == {3}
+
+
+def test_learner_keeps_to_the_cores_that_it_is_given(cartpole):
+    core = min(os.sched_getaffinity(0))
+    graph = cartpole(f"learner.cores='{core}'")
+    graph.start("learner")
+    graph.until(lambda: graph.diagnostics("learner"), "the learner")
+    assert os.sched_getaffinity(graph.running["learner"].pid) == {core}
 
 
 def test_probe_in_another_namespace_hears_nothing(cartpole):

@@ -4,14 +4,10 @@ import pickle
 
 import numpy as np
 import pytest
-from asking import ask
 from geometry_msgs.msg import Twist
 from graph import Graph
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from planner_alone import SAYS_NOTHING, PlannerAlone
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
-from rcl_interfaces.srv import SetParameters
 from robot_stub import RobotStub
 from weights import exploding, not_finite, numbered, shipped, untrained
 
@@ -39,19 +35,6 @@ def alone(tmp_path, domain):
     yield start
     for planner in started:
         planner.close()
-
-
-def set_mode(planner, mode):
-    client = planner.probe.node.create_client(SetParameters, "planner/set_parameters")
-    value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=mode)
-    request = SetParameters.Request(parameters=[Parameter(name="mode", value=value)])
-    return ask(planner.probe.until, client, request, "set_parameters").results[0]
-
-
-def change_state(planner, number):
-    client = planner.probe.node.create_client(ChangeState, "planner/change_state")
-    request = ChangeState.Request(transition=Transition(id=number))
-    return ask(planner.probe.until, client, request, "change_state").success
 
 
 # Models
@@ -306,16 +289,16 @@ def test_event_without_a_time_does_no_harm(alone):
 def test_mode_at_the_start_and_changed_while_running(alone):
     planner = alone(mode="stand")
     np.testing.assert_allclose(planner.step().targets, np.tile(ROBOT.stance, (4, 1)))
-    assert set_mode(planner, "explore").successful
+    assert planner.set_mode("explore").successful
     explored = planner.steps(20)[-1]
     assert explored.exploring and np.abs(explored.targets - ROBOT.stance).max() > 0.01
-    assert set_mode(planner, "mppi").successful
+    assert planner.set_mode("mppi").successful
     planned = planner.step()
     assert not planned.exploring and planned.sequence == 21
     said = planner.graph.said_anew("planner")
     assert said["mode"] == "mppi" and float(said["effective_samples"]) >= 1 and said["non_finite_samples"] == "0"
     for mode, reason in (("observe", "chosen at the start"), ("dance", "mppi")):
-        refused = set_mode(planner, mode)
+        refused = planner.set_mode(mode)
         assert not refused.successful and reason in refused.reason
     assert planner.step().sequence == 22
 
@@ -325,17 +308,17 @@ def test_mode_policy_flies_what_lies_beside_the_model_and_is_left_and_chosen_liv
     decided = planner.steps(3)[-1]
     assert planner.graph.said_anew("planner")["mode"] == "policy"
     assert 0.001 < np.abs(decided.targets - ROBOT.stance).max() < 0.5 and not decided.exploring
-    assert set_mode(planner, "mppi").successful
+    assert planner.set_mode("mppi").successful
     planner.step()
     assert planner.graph.said_anew("planner")["mode"] == "mppi"
-    assert set_mode(planner, "policy").successful
+    assert planner.set_mode("policy").successful
     assert planner.step().sequence == 4
 
 
 def test_mode_policy_without_a_policy_is_refused_with_its_mend(alone):
     planner = alone(mode="stand", model="scratch")
     planner.step()
-    refused = set_mode(planner, "policy")
+    refused = planner.set_mode("policy")
     assert not refused.successful and "mbrl distill" in refused.reason
 
 
@@ -367,9 +350,9 @@ def test_planner_that_is_not_active_plans_nothing_and_a_new_start_counts_anew(al
     planner = alone()
     planner.steps(5)
     start = planner.graph.transitions[-1].start_ns
-    assert change_state(planner, Transition.TRANSITION_DEACTIVATE)
+    assert planner.change_state(Transition.TRANSITION_DEACTIVATE)
     planner.step_without_plan(lambda joints, imu, odom: None)
-    assert change_state(planner, Transition.TRANSITION_ACTIVATE)
+    assert planner.change_state(Transition.TRANSITION_ACTIVATE)
     planner.steps(5)
     last = planner.graph.transitions[-1]
     assert last.start_ns > start and last.sequence < 5

@@ -1,7 +1,10 @@
 """The executor that every node spins in."""
 
+import time
+
 import pytest
 import rclpy
+from conftest import PATIENCE
 from std_msgs.msg import String
 
 from mbrl_ros.nodes import topics
@@ -92,3 +95,15 @@ def test_two_nodes_share_an_executor(probe):
     probe.executor.remove_node(other)
     other.destroy_node()
     probe.spin(0.05)
+
+
+def test_services_answer_while_a_node_always_has_something_to_do_at_once(probe):
+    topics.service(probe.node, topics.ESTOP, lambda: (True, "stopped"))
+    client = topics.client(probe.node, topics.ESTOP)
+    probe.until(client.service_is_ready, "the service")
+    asked = client.call_async(topics.ESTOP.type.Request())
+    deadline = time.monotonic() + PATIENCE
+    while not asked.done():
+        assert time.monotonic() < deadline
+        probe.executor.spin_once(0.0)
+    assert asked.result().message == "stopped"

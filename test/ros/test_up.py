@@ -67,7 +67,8 @@ def test_wrong_model_is_one_line_and_nothing_starts(up):
 
 
 def test_report_says_how_the_run_went(up, tmp_path):
-    run = up(*STANDING, "--duration", "8", "--report", "report.json", "--namespace", "robot1", "--seed", "5")
+    named = ("--namespace", "robot1", "--seed", "5")
+    run = up(*STANDING, "--duration", "8", "--report", "report.json", "--bare-hops", *named)
     assert run.process.wait(PATIENCE + 8) == 0, run.log.read_text()
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["schema"] == 1 and report["seeds"] == [5]
@@ -78,6 +79,8 @@ def test_report_says_how_the_run_went(up, tmp_path):
     assert {"bridge", "guard", "planner", "judge", "up"} <= set(report["processes"])
     assert all(process["rss_mb"] > 1 for process in report["processes"].values())
     assert report["bare_loop"]["steps"] > 100 and report["deaths"] == []
+    response = report["response_ms"]["sent"]
+    assert 0.0 < response["bare_hop_once"]["p50"] < response["bare_hop_twice"]["p50"] < response["command"]["p50"]
 
 
 def _belongs_to_nobody(segment):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mbrl_ros import settings
+from mbrl_ros import parameters
 from mbrl_ros.config import ConfigError, build, leaves, read_yaml, setting
 from mbrl_ros.paths import named, share
 from mbrl_ros.robots.spec import load_robot
@@ -299,12 +299,12 @@ def test_an_override_that_is_none_is_refused_and_repeated_to_its_author(text):
 
 def test_the_printed_document_of_settings_is_current():
     printed = (Path(__file__).parents[2] / "docs" / "parameters.md").read_text()
-    assert printed == settings.document(), "run: python -m mbrl_ros.settings > docs/parameters.md"
+    assert printed == parameters.document(), "run: python -m mbrl_ros.parameters > docs/parameters.md"
 
 
 @pytest.mark.parametrize("node", SECTIONS)
 def test_the_document_lists_every_setting_with_its_description(node):
-    document = settings.document()
+    document = parameters.document()
     for leaf in leaves(SECTIONS[node]()):
         assert f"| `{leaf.name}` | " in document
         assert f" | {leaf.doc} |" in document

@@ -10,7 +10,8 @@ from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.dynamics.native import NativeEnsemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
-from mbrl_ros.nodes.flown_model import GIVE_UP_AFTER, FlownModel
+from mbrl_ros.nodes.flown import GIVE_UP_AFTER
+from mbrl_ros.nodes.flown_model import flown_model
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import PlannerConfig
 
@@ -36,7 +37,7 @@ def flown(version=None, **changes):
     told = Told()
     agent = Agent(CARTPOLE, replace(CONFIG, **changes))
     first = (model(), card(version)) if version else None
-    return FlownModel(agent, first, told.append), agent, told
+    return flown_model(agent, first, told.append), agent, told
 
 
 def offered(models, version, spoil=lambda content: content):

@@ -1,5 +1,7 @@
 """MPPI on scores whose best plan is known."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -82,6 +84,27 @@ def test_the_warm_start_and_the_prior_are_themselves_candidates():
     plan(CONFIG, problem(score, prior=0.25), warm, seeded())
     assert any(torch.equal(c, warm) for c in seen[0])
     assert any(torch.equal(c, torch.full((HORIZON, SIZE), 0.25)) for c in seen[0])
+
+
+def test_a_share_of_the_candidates_is_near_what_a_policy_proposes():
+    seen = []
+
+    def score(decisions):
+        seen.append(decisions.clone())
+        return towards(0.6)(decisions)
+
+    asked = replace(problem(score, candidates=100), proposal=lambda: torch.full((SIZE,), 0.6))
+    found = plan(replace(CONFIG, proposals=0.3, noise=0.1), asked, torch.zeros(HORIZON, SIZE), seeded())
+    means = seen[0].mean((1, 2))
+    assert (means[:70].abs() < 0.2).all() and ((means[70:] - 0.6).abs() < 0.2).all()
+    torch.testing.assert_close(seen[0][-1], torch.full((HORIZON, SIZE), 0.6))
+    torch.testing.assert_close(found.actions, torch.full((HORIZON, SIZE), 0.6), atol=0.1, rtol=0)
+
+
+def test_a_policy_that_nobody_asks_for_proposals_changes_nothing():
+    asked = replace(problem(towards(0.6)), proposal=lambda: torch.full((SIZE,), 0.6))
+    one, other = (plan(CONFIG, p, torch.zeros(HORIZON, SIZE), seeded()) for p in (asked, problem(towards(0.6))))
+    torch.testing.assert_close(one.actions, other.actions)
 
 
 def test_a_prior_far_better_than_every_guess_is_followed():

@@ -11,9 +11,10 @@ import torch
 from learning_driver import GO1
 from onnx import helper
 
+from mbrl_ros.policies import runner
 from mbrl_ros.policies.artefact import OPSET, to_bytes
 from mbrl_ros.policies.card import CARD, PolicyCard, PolicyRefused, input_names, robot_part
-from mbrl_ros.policies.network import new_policy
+from mbrl_ros.policies.network import new_policy, new_value
 from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
@@ -28,7 +29,8 @@ def card(spec=GO1, **changes) -> PolicyCard:
     about = {
         "robot": spec.name, "layout": spec.layout_hash, "task": "quadruped", "action_map": "gait", "version": 7,
         "model_version": 44, "model_hash": "0123", "seen": names, "lowest": [-1.0] * INPUTS, "highest": [1.0] * INPUTS,
-        "golden_seen": [], "golden_prior": [], "golden_decisions": [], **robot_part(spec),
+        "golden_seen": [], "golden_prior": [], "golden_decisions": [], "golden_value": 0.0, "discount": 0.95,
+        **robot_part(spec),
     }  # fmt: skip
     return PolicyCard(**about | changes)
 
@@ -46,7 +48,14 @@ def example(seed=1):
 
 
 def content(policy=None, **changes) -> bytes:
-    return to_bytes(policy or network(), card(**changes), example())
+    policy = policy or network()
+    return to_bytes(policy, worth(policy), card(**changes), example())
+
+
+def worth(policy):
+    value = new_value(policy, 3)
+    value.weights[-1].mul_(50.0)
+    return replace(value, offset=torch.tensor(-20.0), scale=torch.tensor(4.0))
 
 
 def loaded(data: bytes, spec=GO1, task="quadruped", action_map="gait") -> OnnxPolicy:
@@ -127,6 +136,7 @@ LOW = np.array(GO1.target_limits[0])
         ({"seen": ["x"] * INPUTS}, "differ"),
         ({"golden_decisions": [0.5] * 16}, "golden"),
         ({"golden_decisions": [0.5]}, "golden"),
+        ({"golden_value": 0.5}, "golden"),
         ({"golden_seen": [0.0]}, "not as long as"),
         ({"lowest": []}, "not as long as"),
         ({"golden_prior": [0.0]}, "its card says"),
@@ -192,3 +202,41 @@ def test_a_truncated_file_is_refused(share):
 
 def test_an_older_opset_is_written_than_this_runtime_knows():
     assert max(entry.version for entry in onnx.load_from_string(content()).opset_import) == OPSET
+
+
+def test_a_provider_that_is_listed_but_does_not_load_leaves_the_processor(monkeypatch):
+    """A wheel names what it was built for, whether or not the machine has it."""
+    monkeypatch.setattr(runner, "_has_gpu", lambda: True)
+    monkeypatch.setattr(runner.onnxruntime, "get_available_providers", lambda: list(runner.PROVIDERS))
+    policy = loaded(content())
+    seen, prior = example()
+    assert policy.provider == "CPUExecutionProvider"
+    wanted = network().decide(seen[None], prior[None])[0].numpy()
+    np.testing.assert_allclose(policy.decide(seen.numpy(), prior.numpy()), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("fault", ["wrong", "slow"])
+def test_a_provider_that_answers_wrongly_or_is_slower_is_not_taken(monkeypatch, fault):
+    class Session:
+        """As if CUDA had loaded."""
+
+        def __init__(self, session):
+            self._session = session
+
+        def get_providers(self):
+            return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+        def run(self, *arguments):
+            return [found + (fault == "wrong") for found in self._session.run(*arguments)]
+
+    def session(data, provider):
+        found = make(data, "CPUExecutionProvider")
+        return Session(found) if provider == "CUDAExecutionProvider" else found
+
+    make, times = runner._session, {"slow": iter([10.0, 20.0]), "wrong": iter([10.0, 1.0])}[fault]
+    monkeypatch.setattr(runner, "_has_gpu", lambda: True)
+    monkeypatch.setattr(runner.onnxruntime, "get_available_providers", lambda: list(runner.PROVIDERS[1:]))
+    monkeypatch.setattr(runner, "_session", session)
+    monkeypatch.setattr(runner, "timed", lambda session, card: (next(times), 0.0))
+    policy = loaded(content())
+    assert policy.provider == "CPUExecutionProvider" and not isinstance(policy._session, Session)

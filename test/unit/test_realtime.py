@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mbrl_ros.config import ConfigError
-from mbrl_ros.settings import RealtimeConfig, cores_of
+from mbrl_ros.settings import LearnerConfig, RealtimeConfig, cores_of
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHOUT_RIGHTS = """
@@ -46,10 +46,11 @@ def test_cores_are_written_as_for_taskset(text, cores):
     assert cores_of(text) == frozenset(cores)
 
 
+@pytest.mark.parametrize("config", [RealtimeConfig, LearnerConfig])
 @pytest.mark.parametrize("text", ["one", "1-", "-1", "1;2", "0x1"])
-def test_cores_that_cannot_be_read_are_refused_with_an_example(text):
+def test_cores_that_cannot_be_read_are_refused_with_an_example(config, text):
     with pytest.raises(ConfigError, match="0,2-3"):
-        RealtimeConfig(cores=text)
+        config(cores=text)
 
 
 def test_nothing_is_asked_for_by_default():

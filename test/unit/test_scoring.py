@@ -5,11 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from learning_driver import CARTPOLE
+from learning_driver import CARTPOLE, GO1
 
+from mbrl_ros.control.beyond import Beyond
 from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.scoring import Situation, make_problem
-from mbrl_ros.robots.action_maps import JointMap
+from mbrl_ros.policies.network import Value, new_policy, new_value, seen_from
+from mbrl_ros.robots.action_maps import JointMap, make_action_map
+from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import CostConfig
 
 HORIZON = 3
@@ -52,6 +55,56 @@ def test_a_plan_is_worth_the_rewards_on_its_way():
     _, p = problem(Pushed(0.01), start=0.5)
     # 0.5 + 0.2 k at step k = 1, 2, 3
     assert p.score(constant(1.0, 0.0)).tolist() == pytest.approx([0.7 + 0.9 + 1.1, 1.5])
+
+
+class Edge(Forward):
+    def terminated(self, state):
+        return state[..., 0] > 1.0
+
+
+def ten_times_the_position():
+    """As a value whose network is one straight line."""
+    line = torch.zeros(7, 1)
+    line[0] = 10.0
+    return Value((line, torch.eye(1)), (torch.full((1,), 100.0), torch.full((1,), -100.0)),
+                 torch.zeros(7), torch.ones(7), torch.zeros(()), torch.ones(()))  # fmt: skip
+
+
+def beyond(start=0.5):
+    situation = Situation.empty(5, 0, 1, HORIZON)
+    situation.state[0] = start
+    further = Beyond(ten_times_the_position(), 0.75, 5, HORIZON, phase_step=0.1)
+    model, edge = Pushed(0.01, 0.03), Edge()
+    return make_problem(situation, model, edge, JointMap(CARTPOLE), FREE, "expectation", 1.0, 20, further)
+
+
+def test_the_value_of_a_plans_end_is_that_of_the_state_the_command_and_the_phase_then():
+    layout, steps = FeatureLayout(GO1), 7
+    policy = new_policy(layout, torch.randn(50, layout.size), 3, make_action_map("gait", GO1).bounds, 0)
+    value = new_value(policy, 1)
+    value = replace(value, offset=torch.tensor(-20.0), scale=torch.tensor(4.0), std=0.5 + torch.rand(len(policy.mean)))
+    value.weights[-1].mul_(100.0)
+    ends, command, phase = torch.randn(5, 3, layout.size), torch.tensor([0.4, 0.1, -0.2]), torch.tensor([0.83])
+    wanted = value.worth(
+        seen_from(ends.reshape(15, -1), command.expand(15, -1), ((phase + steps * 0.05) % 1.0).expand(15))
+    )
+    rest = seen_from(torch.zeros(1, 0), command[None], phase)[0]
+    nobody = torch.zeros(5, 3, dtype=torch.bool)
+    found = Beyond(value, 0.9, layout.size, steps, 0.05).worth(ends, rest, torch.zeros(5, 3), nobody)
+    torch.testing.assert_close(found.flatten(), wanted, rtol=1e-3, atol=1e-3)
+    assert wanted.std() > 1.0
+
+
+def test_what_comes_after_the_horizon_is_worth_what_the_policy_makes_of_it():
+    # Held where it is, then worth ten times 0.5; a member each, of which the mean counts.
+    assert beyond().score(constant(0.0)).tolist() == pytest.approx([3 * 0.5 + 5.0])
+    # 0.5 + 0.1 k and 0.5 - 0.1 k: at the end 0.8 and 0.2 for the first member, 1.4 and -0.4 for the second.
+    assert beyond().score(constant(-0.5)).tolist() == pytest.approx([(0.9 - 0.3) / 2 + (2.0 - 4.0) / 2])
+
+
+def test_who_is_lost_at_the_end_stays_so():
+    # One member ends at 0.8, the other over the edge at 1.4: 0.75 / (1 - 0.75) times that.
+    assert beyond().score(constant(0.5)).tolist() == pytest.approx([(2.1 + 8.0 + 3.3 + 3 * 1.4) / 2])
 
 
 def test_in_expectation_the_members_are_averaged():

@@ -7,8 +7,8 @@ import pytest
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.report import parse_commands
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import load_run
-from mbrl_ros.stack import Options, processes
+from mbrl_ros.settings import load_run, with_settings
+from mbrl_ros.stack import Options, Process, processes
 from mbrl_ros.up import command, discovery
 from mbrl_ros.up.bare_loop import summary
 from mbrl_ros.up.status import rows
@@ -107,8 +107,19 @@ def test_status_has_a_row_for_everything_even_before_anything_is_known():
     assert known["missed"] == "2/100" and known["cpu"] == "planner 40%"
 
 
+def test_bare_hops_are_as_urgent_as_what_they_stand_for():
+    urgent = ("planner.realtime.priority=50", "guard.realtime.priority=60", "guard.realtime.cores='1'")
+    run = with_settings(load_run("quadruped_mpc"), urgent)
+    relays = command._relays(Process("guard", "/robot1"), run)
+    assert {name: line[3:8] for name, line in relays.items()} == {
+        "relay_once": ["once", "--priority", "50", "--cores", ""],
+        "relay_twice": ["twice", "--priority", "60", "--cores", "1"],
+    }
+    assert all("__ns:=/robot1" in line for line in relays.values())
+
+
 def test_bare_loop_counts_steps_slept_through():
     said = summary([0.0, 0.0001, 0.006, 0.045], 0.02)
-    assert said["steps"] == 6 and said["missed_share"] == pytest.approx(2 / 6)
+    assert said["period_ms"] == 20.0 and said["steps"] == 6 and said["missed_share"] == pytest.approx(2 / 6)
     assert said["late_share"]["5_ms"] == pytest.approx(2 / 6) and said["late_share"]["20_ms"] == pytest.approx(1 / 6)
     assert said["max_ms"] == pytest.approx(45.0)

@@ -1,0 +1,160 @@
+"""Distillation while the robot runs, on the time that training leaves.
+
+Each round goes on from the one before it, but in the newest model and from where the robot has been by now, under its
+policy if one drives it. The policy that comes of it is published if it earns more, in that model, than the one that was
+published before, or with which the planner began.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Set
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from mbrl_ros.config import ConfigError, read_yaml
+from mbrl_ros.dynamics.storage import to_bytes
+from mbrl_ros.learning.distilling import PATIENCE, Distiller, Round
+from mbrl_ros.learning.distilling_set_up import new_distiller, policy_card
+from mbrl_ros.learning.learner import Learner
+from mbrl_ros.learning.policies import policy_file
+from mbrl_ros.learning.version_files import VersionFiles
+from mbrl_ros.paths import PARAMETERS
+from mbrl_ros.policies.card import PolicyRefused
+from mbrl_ros.policies.runner import OnnxPolicy
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.fit import check_distilling
+from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.settings import LearnerConfig, PlannerConfig, parse_run
+from mbrl_ros.tasks import make_task
+
+STATES = 100  # to begin from, at least
+REMEMBERED = 16  # rounds: what was said in older ones is of older models
+
+
+def planner_of(config: LearnerConfig) -> PlannerConfig:
+    """The planner of the same run, whose plans are to be imitated. ConfigError where nobody has written it down."""
+    check_distilling(config)
+    path = Path(config.folder) / PARAMETERS
+    if not config.folder or not path.is_file():
+        raise ConfigError(
+            f"learner.distill.live: no {path} says how the planner plans. Start the run with `mbrl up` or its launch "
+            f"file, or put its parameter file there"
+        )
+    return parse_run(read_yaml(path), str(path), path.stem).planner
+
+
+class LiveDistilling:
+    """Rounds, a slice at a time; what was published is kept in the run's folder, so that a restart goes on from it."""
+
+    def __init__(self, config: LearnerConfig, spec: RobotSpec):
+        self._config, self._spec = config.distill, spec
+        self._planner = replace(planner_of(config), threads=config.threads)
+        self._files = VersionFiles(Path(config.folder), "policy", ".onnx")
+        self._refused: set[int] = set()
+        self._first = self._read(policy_file(self._planner, ""))
+        self._published = self._newest_kept()
+        known = [found[0].card.version for found in (self._first, self._published) if found]
+        self.version = max(self._files.highest(), *known, 0)  # newest there ever was
+        self.rounds = 0
+        self.last: Round | None = None
+        self._round: Iterator[None] | None = None
+        self._distiller: Distiller | None = None
+        self._model = None  # that the newest round was played in
+        self._in_vain = 0  # rounds in a row without a better policy
+
+    @property
+    def kept(self) -> bytes | None:
+        """The newest policy that an earlier start of this learner has published."""
+        return self._published[1] if self._published else None
+
+    def waits(self, learner: Learner) -> bool:
+        """Whether there is nothing to be learned before there are more data or another model."""
+        if self._round is not None:
+            return False
+        if learner.incumbent is None or len(learner.buffer) < STATES:
+            return True
+        return self._in_vain >= PATIENCE and learner.incumbent is self._model
+
+    def step(self, learner: Learner) -> bytes | None:
+        """One slice of a round; a policy to be published, where it ends with one."""
+        if self._round is None:
+            self._round = self._play(learner)
+        try:
+            next(self._round)
+        except StopIteration as end:
+            self._round = None
+            return end.value
+        return None
+
+    def keep(self, content: bytes) -> None:
+        self._files.save(self.version, content)
+
+    def refuse(self, versions: Set[int]) -> None:
+        """These are not flown: the next policy has to be better than the one that is."""
+        self._refused |= versions
+        if self._published and self._published[0].card.version in self._refused:
+            self._published = self._newest_kept()
+
+    def _play(self, learner: Learner) -> Iterator[None]:
+        """One round; returns a better policy's bytes."""
+        model, card = learner.incumbent, learner.card
+        distiller = self._begun(learner)
+        for _ in distiller.round():
+            yield
+        self.rounds, self.last, self._model = self.rounds + 1, distiller.rounds[-1], model
+        yield
+        rival = self._published or self._first
+        to_beat = distiller.earned(rival[0].policy) if rival else -torch.inf
+        if not self.last.reward > to_beat:
+            self._in_vain += 1
+            if self.last.reward != self.last.reward:  # no number, and would never be one again
+                self._distiller = None
+            return None
+        yield
+        hashed = hashlib.sha256(to_bytes(model, card)).hexdigest()[:16]
+        about = policy_card(self._planner, self._config, self._spec, card.version, hashed, self.version + 1)
+        content = distiller.artefact(about)
+        yield
+        self._published = self._loaded(content), content
+        self.version += 1
+        self._in_vain = 0
+        return content
+
+    def _begun(self, learner: Learner) -> Distiller:
+        """With other luck each time: else all rounds were from the same states, to the same commands."""
+        starts = torch.from_numpy(learner.buffer.everything()[0])
+        lucky = replace(self._planner, seed=self._planner.seed + self.rounds)
+        before, first = self._distiller, self._published or self._first
+        known = (first[0].policy, first[0].value) if first and before is None else None
+        self._distiller = new_distiller(lucky, self._config, self._spec, learner.incumbent, starts, known)
+        if before is not None:
+            self._distiller.take_over(before, REMEMBERED * self._config.steps)
+        return self._distiller
+
+    def _newest_kept(self) -> tuple[OnnxPolicy, bytes] | None:
+        for content in self._files.newest_first():
+            try:
+                policy = self._loaded(content)
+            except PolicyRefused:
+                continue  # cut off by a crash; the one before it is whole
+            if policy.card.version not in self._refused:
+                return policy, content
+        return None
+
+    def _read(self, path: Path | None) -> tuple[OnnxPolicy, bytes] | None:
+        """With which the planner begins; None where it has none, or one that it leaves alone."""
+        if path is None or not path.is_file():
+            return None
+        content = path.read_bytes()
+        try:
+            return self._loaded(content), content
+        except PolicyRefused:
+            return None
+
+    def _loaded(self, content: bytes) -> OnnxPolicy:
+        planner, layout = self._planner, FeatureLayout(self._spec)
+        command_size = make_task(planner.task, layout).command_size
+        return OnnxPolicy(content, layout, planner.task, planner.action_map, command_size)

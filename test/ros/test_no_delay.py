@@ -1,0 +1,61 @@
+"""A policy without delay: what it decides in a state is what the joints are told from that state on."""
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Twist
+from graph import Graph
+
+from mbrl_ros.nodes import topics
+from mbrl_ros.types import Action
+
+STEPS = 150
+SETTINGS = ("planner.delay=0", "planner.command_timeout=1000.0")
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory, domain):
+    """In lockstep, STEPS steps far. Plans may be lost on their way here, what is applied is not."""
+    graph = Graph(
+        "quadruped_mpc", tmp_path_factory.mktemp("robot"), settings=SETTINGS, model="pretrained", mode="policy",
+        learner=False, lockstep=True,
+    )  # fmt: skip
+    try:
+        publisher = graph.probe.publisher(topics.CMD_VEL)
+        graph.start("planner")
+        graph.probe.until_connected(publisher)
+        command = Twist()
+        command.linear.x = 0.4
+        publisher.publish(command)
+        graph.start("guard", "bridge")
+        graph.until_steps(STEPS)
+        graph.mode = graph.said_anew("planner")["mode"]
+        graph.probe.call(topics.SET_PAUSE, data=True)
+        yield graph
+    finally:
+        graph.close()
+
+
+def test_every_command_that_follows_a_plan_is_the_plan_of_that_very_state(walked):
+    plans = {plan.stamp_ns: plan for plan in walked.plans}
+    told = {command.stamp_ns: command for command in walked.applied}
+    followed = [c for c in told.values() if c.action in (Action.FOLLOW, Action.CLIP) and c.stamp_ns in plans]
+    assert walked.mode == "policy" and len(followed) > STEPS - 30
+    for command in followed:
+        plan = plans[command.stamp_ns]
+        assert command.plan_sequence == plan.sequence and plan.offsets_ns[0] == 0
+        if command.action is Action.FOLLOW:
+            np.testing.assert_allclose(command.target, plan.targets[0], atol=1e-12)
+
+
+def test_what_is_learned_from_names_the_target_that_was_in_force_from_the_state_on(walked):
+    told = {command.stamp_ns: command.target for command in walked.applied}
+    followed = [t for t in walked.transitions if t.stamp_ns in told]
+    assert len(followed) > STEPS - 30
+    for transition in followed:
+        np.testing.assert_allclose(transition.action, told[transition.stamp_ns], atol=1e-12)
+
+
+def test_robot_walks_where_it_is_told(walked):
+    last = walked.states[max(walked.states)]
+    assert last.base.position[0] > 0.5
+    assert not [event for event in walked.events if event.name == "fall"]

@@ -1,0 +1,73 @@
+"""The ensemble's disagreement about what comes of a policy's decisions: one number, asked for when there is time."""
+
+import pytest
+import torch
+from gate_driver import GO1, standing
+from test_agent_policy import WALK, flying
+
+from mbrl_ros.control.second_opinion import SecondOpinion, disagreement
+from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.settings import EnsembleConfig
+
+SCALES = torch.tensor([1.0, 10.0])
+
+
+def test_members_that_agree_do_not_disagree():
+    assert disagreement(torch.ones(5, 4, 2), SCALES) == 0.0
+
+
+def test_it_is_in_usual_sizes_whatever_the_units():
+    apart = torch.tensor([-1.0, 1.0])[:, None, None] * SCALES
+    assert disagreement(apart.expand(2, 4, 2), SCALES) == pytest.approx(1.0)
+    assert disagreement(0.3 * apart.expand(2, 4, 2), SCALES) == pytest.approx(0.3)
+
+
+def test_a_member_that_expects_what_is_not_finite_disagrees_without_end():
+    trace = torch.zeros(5, 4, 2)
+    trace[2, 3, 1] = torch.nan
+    assert disagreement(trace, SCALES) == float("inf")
+
+
+def test_one_member_agrees_with_itself():
+    assert disagreement(torch.randn(1, 4, 2), SCALES) == 0.0
+
+
+def asked(every=3, mode="policy", model=True):
+    agent = flying(mode=mode)
+    if model:
+        agent.set_model(new_ensemble(EnsembleConfig(members=5, width=8), FeatureLayout(GO1), 0), 1)
+    agent.act(standing(0), WALK)
+    return SecondOpinion(agent, every)
+
+
+def test_it_is_asked_every_few_ticks():
+    opinion, found = asked(), []
+    for _ in range(7):
+        opinion.disagreement = None
+        opinion.after_plan(took=0.001)
+        found.append(opinion.disagreement is not None)
+    assert found == [False, False, True, False, False, True, False]
+
+
+def test_it_is_not_asked_after_a_tick_that_took_long_but_after_the_next_one():
+    opinion = asked()
+    for _ in range(5):
+        opinion.after_plan(took=0.9 * GO1.dt)
+    assert opinion.disagreement is None
+    opinion.after_plan(took=0.1 * GO1.dt)
+    assert opinion.disagreement > 0
+
+
+def test_without_a_model_nobody_can_be_asked():
+    opinion = asked(every=1, model=False)
+    opinion.after_plan(took=0.0)
+    assert opinion.disagreement is None
+
+
+def test_a_plan_needs_no_second_opinion():
+    opinion = asked(every=1)
+    opinion.after_plan(took=0.0)
+    opinion._agent.set_policy(None)
+    opinion.after_plan(took=0.0)
+    assert opinion.disagreement is None
