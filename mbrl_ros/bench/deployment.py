@@ -19,6 +19,7 @@ from mbrl_ros.settings import RunConfig
 from mbrl_ros.types import Action, RobotState
 
 SHORT = 5  # steps
+FEW = 80  # rollouts
 # name: what is set in the run for it. The first is what the others are compared with.
 CONTENDERS = {
     "planner as shipped": {"mode": "mppi"},
@@ -29,6 +30,13 @@ CONTENDERS = {
         "mppi.horizon": SHORT,
         "mppi.terminal_value": True,
         "mppi.proposals": 0.25,
+    },
+    f"planner, H={SHORT}, V, proposals, {FEW} rollouts": {
+        "mode": "mppi",
+        "mppi.horizon": SHORT,
+        "mppi.terminal_value": True,
+        "mppi.proposals": 0.25,
+        "mppi.samples": FEW,
     },
     "policy": {"mode": "policy"},
     "policy, delay 0": {"mode": "policy", "delay": 0},
@@ -57,6 +65,8 @@ class DeploymentRow:
     time_ratio: float  # to the first row's
     time_ratio_low: float
     time_ratio_high: float
+    plan_ms: float | None  # p50, of that the plan alone; None: it plans nothing
+    plan_ratio: float | None  # to the first row's
 
 
 @dataclass(frozen=True)
@@ -98,11 +108,21 @@ def driven(
 
 def timed(
     run: RunConfig, spec: RobotSpec, model, policy, names: Sequence[str], rounds: int, calls: int
-) -> dict[str, np.ndarray]:
-    """Milliseconds (rounds, calls) of a decision of each."""
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Milliseconds (rounds, calls) of a decision of each, and of a plan of those that plan."""
     walk = states_of_walk(with_contender(run, names[0]), spec, model, policy)
-    deciders = {name: decider(with_contender(run, name), spec, model, policy, walk) for name in names}
-    return interleaved(deciders, rounds, calls)
+    made = {name: with_contender(run, name) for name in names}
+    deciders = {name: decider(one, spec, model, policy, walk) for name, one in made.items()}
+    planners = {
+        name: _planner(one, spec, model, policy, walk[0]) for name, one in made.items() if one.planner.mode == "mppi"
+    }
+    return interleaved(deciders, rounds, calls), interleaved(planners, rounds, calls)
+
+
+def _planner(run: RunConfig, spec: RobotSpec, model, policy, state: RobotState) -> Callable[[], None]:
+    agent = driving(run, spec, model, run.planner.seed, False, policy).agent
+    agent.act(state, np.array(WALK))
+    return agent.rehearsal(agent.samples)
 
 
 def states_of_walk(run: RunConfig, spec: RobotSpec, model, policy, seconds: float = WALK_SECONDS) -> list[RobotState]:
@@ -133,9 +153,15 @@ def decider(run: RunConfig, spec: RobotSpec, model, policy, walk: Sequence[Robot
 
 
 def row(
-    run: RunConfig, name: str, seeds: list[Driven], first: list[Driven], took: np.ndarray, against: np.ndarray
+    run: RunConfig,
+    name: str,
+    seeds: list[Driven],
+    first: list[Driven],
+    took: np.ndarray,
+    against: np.ndarray,
+    plans: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> DeploymentRow:
-    """`first` and `against`: of the first row."""
+    """`first` and `against`: of the first row; `plans`: both for plans alone, where it plans."""
     planner, ratio = with_contender(run, name).planner, Ratio.of(took, against)
     costs = [seed.cost for seed in seeds]
     p50, p99 = np.percentile(took, (50, 99))
@@ -156,4 +182,6 @@ def row(
         time_ratio=ratio.value,
         time_ratio_low=ratio.low,
         time_ratio_high=ratio.high,
+        plan_ms=None if plans is None else float(np.median(plans[0])),
+        plan_ratio=None if plans is None else Ratio.of(*plans).value,
     )

@@ -15,7 +15,19 @@ from rich.table import Table  # noqa: E402
 
 from mbrl_ros.bench.deployment import DeploymentRow  # noqa: E402
 
-COLUMNS = ("H", "cost", "of the first", "velocity error", "worst", "falls", "ms p50", "p99", "of the first")
+COLUMNS = (
+    "H",
+    "cost",
+    "of the first",
+    "velocity error",
+    "worst",
+    "falls",
+    "ms p50",
+    "p99",
+    "of the first",
+    "plan",
+    "of the first",
+)
 
 
 def deployment_table(title: str, rows: Sequence[DeploymentRow]) -> Table:
@@ -35,6 +47,8 @@ def deployment_table(title: str, rows: Sequence[DeploymentRow]) -> Table:
             f"{row.decision_ms:.2f}",
             f"{row.decision_p99_ms:.2f}",
             f"{row.time_ratio:.2f} ({row.time_ratio_low:.2f} .. {row.time_ratio_high:.2f})",
+            "-" if row.plan_ms is None else f"{row.plan_ms:.2f}",
+            "-" if row.plan_ratio is None else f"{row.plan_ratio:.2f}",
         )
     return table
 

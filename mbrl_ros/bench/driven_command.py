@@ -98,9 +98,15 @@ def _deployment(run: RunConfig, spec, model, args: argparse.Namespace, console: 
             found[name].append(one)
             progress.update(bar, advance=1, description=f"{name}: cost {one.cost:.3f}")
         progress.update(bar, description="timed")
-        took = deployment.timed(run, spec, model, policy, names, args.rounds, args.calls)
+        took, plans = deployment.timed(run, spec, model, policy, names, args.rounds, args.calls)
     first = names[0]
-    rows = [deployment.row(run, name, found[name], found[first], took[name], took[first]) for name in names]
+    rows = [
+        deployment.row(
+            run, name, found[name], found[first], took[name], took[first],
+            (plans[name], plans[first]) if name in plans else None,
+        )
+        for name in names
+    ]  # fmt: skip
     said = f"{len(commands)} commands, {len(seeds)} seeds; cost, m/s, ms"
     print_whole(console, deployment_table(f"mbrl bench policy, {run.name}; {said}", rows))
     return rows, plot_deployment

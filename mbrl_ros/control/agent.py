@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -148,16 +148,24 @@ class Agent:
 
     def rehearse(self, samples: int, times: int = 12) -> list[float]:
         """How long (ms) plans of so many rollouts take, tried on the present model; nothing but `samples` changes."""
-        self.set_samples(samples)
-        generator, config = torch.Generator().manual_seed(0), self.config.mppi
-        warm, took = self.map.rest.expand(config.horizon, -1), []
-        with torch.inference_mode():
-            for _ in range(times):
-                began = time.perf_counter()
-                self._search(warm, generator)
-                self._predict(self.layout.scales, [self.spec.stance])
-                took.append((time.perf_counter() - began) * 1e3)
+        plan, took = self.rehearsal(samples), []
+        for _ in range(times):
+            began = time.perf_counter()
+            plan()
+            took.append((time.perf_counter() - began) * 1e3)
         return took
+
+    def rehearsal(self, samples: int) -> Callable[[], None]:
+        """Each call plans for nobody, from a state foreseen for nobody."""
+        self.set_samples(samples)
+        generator, warm = torch.Generator().manual_seed(0), self.map.rest.expand(self.config.mppi.horizon, -1)
+
+        @torch.inference_mode()
+        def plan() -> None:
+            self._search(warm, generator)
+            self._predict(self.layout.scales, [self.spec.stance])
+
+        return plan
 
     @torch.inference_mode()
     def trace(self) -> Tensor | None:

@@ -1,10 +1,11 @@
 """Did each control step get the plan it should have had? Judged from outside, by what the guard says it applied.
 
 With delay d the plan from the state at t_k holds from t_k + d dt on. So what is applied at robot time t may come from a
-plan of at most (d + 1) dt ago; an older one, or none, means that a plan came late or never: a miss. Without delay a plan
-holds from its arrival on: a step is missed where it ended without one from the state that it began with. Not judged is
-the time from the start, a fall, a reset or a stop until the robot follows a plan and has faded in. The fade-in after lost
-plans is judged (the guard holds, and names the plan that it is fading in): or losing plans would hide what follows.
+plan of at most (d + 1) dt ago; an older one, or none, means that a plan came late or never: a miss. Without delay a
+plan holds from its arrival on: a step is missed where it ended without one from the state that it began with. Not
+judged is the time from the start, a fall, a reset or a stop until the robot follows a plan and has faded in. The
+fade-in after lost plans is judged (the guard holds, and names the plan that it is fading in): or losing plans would
+hide what follows.
 """
 
 from __future__ import annotations

@@ -7,18 +7,13 @@ import pytest
 import torch
 from gate_driver import standing
 from learning_driver import CARTPOLE, GO1
+from test_agent import CARTPOLE_CONFIG, DT, WALK
 
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.robots.gait import GaitMap
-from mbrl_ros.settings import MppiConfig, PlannerConfig
+from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.types import RobotState
 
-DT = CARTPOLE.dt_ns
-WALK = np.array([0.3, 0.0, 0.0])
-CARTPOLE_CONFIG = PlannerConfig(
-    robot="cartpole", task="cartpole", action_map="joint", learning=False, filter=False,
-    mppi=MppiConfig(samples=20, horizon=8, knot_steps=2),
-)  # fmt: skip
 PRIOR_GAIT = PlannerConfig(planner="prior", learning=False, acceleration_limit=100.0)  # commands at once
 
 

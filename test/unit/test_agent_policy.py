@@ -8,9 +8,10 @@ import torch
 from gate_driver import GO1, standing
 from test_policy_file import content, loaded, network
 
-from mbrl_ros.control.agent import Agent
+from mbrl_ros.control.agent import CALM, Agent
+from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.planners.problem import NoPlan
-from mbrl_ros.settings import PlannerConfig
+from mbrl_ros.settings import EnsembleConfig, MppiConfig, PlannerConfig
 
 WALK = np.array([0.3, 0.0, 0.1])
 CONFIG = PlannerConfig(mode="policy", learning=False, acceleration_limit=100.0, yaw_acceleration_limit=100.0)
@@ -63,3 +64,63 @@ def test_a_policy_follows_a_command_as_it_is_approached():
     agent = flying(acceleration_limit=2.0)
     agent.act(standing(0), WALK)
     assert agent.command[0] == pytest.approx(2.0 * GO1.dt)
+
+
+# Hybrid
+
+
+def hybrid(**changes) -> Agent:
+    small = MppiConfig(samples=20, horizon=4)
+    agent = flying(mode="hybrid", mppi=small, **changes)
+    agent.set_model(new_ensemble(EnsembleConfig(members=2, width=8), agent.layout, 0), 1)
+    return agent
+
+
+def decided_by_plan(agent, ms: int) -> bool:
+    assert not isinstance(agent.act(standing(ms), WALK), NoPlan)
+    return agent.last_result is not None
+
+
+def test_in_hybrid_the_policy_decides_what_it_knows():
+    one, other = hybrid(), hybrid()
+    other.configure(replace(other.config, mode="policy"))
+    for ms in (0, 20, 40):
+        assert not decided_by_plan(one, ms)
+        np.testing.assert_allclose(one.act(standing(ms), WALK).targets, other.act(standing(ms), WALK).targets)
+
+
+def test_in_hybrid_plans_decide_what_the_policy_does_not_know_and_for_a_while_after(monkeypatch):
+    agent, strange = hybrid(), np.array([], int)
+    monkeypatch.setattr(agent._policy, "strange", lambda seen: strange)
+    assert not decided_by_plan(agent, 0)
+    strange = np.array([3])
+    assert decided_by_plan(agent, 20)
+    strange = np.array([], int)
+    steps = round(CALM / GO1.dt)
+    assert [decided_by_plan(agent, 20 * (2 + k)) for k in range(steps + 2)] == [True] * steps + [False] * 2
+
+
+def test_in_hybrid_a_decision_that_is_not_finite_is_planned_in_the_same_tick(monkeypatch):
+    agent = hybrid()
+    monkeypatch.setattr(agent._policy, "decide", lambda seen, prior: np.full(len(prior), np.nan, np.float32))
+    assert decided_by_plan(agent, 0)
+
+
+def test_without_a_model_hybrid_is_the_policy_whatever_comes(monkeypatch):
+    agent = flying(mode="hybrid")
+    monkeypatch.setattr(agent._policy, "strange", lambda seen: np.array([0]))
+    assert not decided_by_plan(agent, 0)
+
+
+class Broken:
+    members = 2
+
+    def rollout(self, states, actions):
+        return torch.full((*actions.shape[:3], states.shape[-1]), torch.nan)
+
+
+def test_what_the_model_foresees_is_blamed_on_the_model():
+    agent = hybrid()
+    agent.set_model(Broken(), 2)
+    agent.act(standing(0), WALK)
+    assert isinstance(agent.last_result, NoPlan)

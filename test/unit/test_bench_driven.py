@@ -167,8 +167,9 @@ def test_each_is_driven_with_every_seed_and_timed_on_the_same_walk():
     found = list(deployment.driven(RUN, GO1, MODEL, POLICY, names, [0, 1], [WALK], hold=2.1))
     assert [name for name, _ in found] == names * 2
     assert all(one.cost > 0 and one.velocity_error <= one.worst_velocity_error for _, one in found)
-    took = deployment.timed(RUN, GO1, MODEL, POLICY, names, rounds=2, calls=2)
+    took, plans = deployment.timed(RUN, GO1, MODEL, POLICY, names, rounds=2, calls=2)
     assert {name: ms.shape for name, ms in took.items()} == dict.fromkeys(names, (2, 2))
+    assert {name: ms.shape for name, ms in plans.items()} == {names[0]: (2, 2)}  # a policy plans nothing
 
 
 def test_a_decider_decides_in_every_state_and_begins_anew_at_the_end():
