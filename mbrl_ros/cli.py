@@ -14,7 +14,7 @@ COMMANDS = {
     "up": ("mbrl_ros.up.command", "run a robot: all processes of the stack, with live status", True),
     "train": ("mbrl_ros.learning.train_command", "learn in one process, without ROS and faster than real time", True),
     "eval": ("mbrl_ros.learning.eval_command", "measure how well a model follows commands, without ROS", True),
-    "distill": ("mbrl_ros.learning.distill_command", "put the planner's decisions into a small network, as ONNX", True),
+    "distill": ("mbrl_ros.distilling.command", "put the planner's decisions into a small network, as ONNX", True),
     "policy": ("mbrl_ros.learning.policy_command", "what is inside a policy's file", False),
     "bench": ("mbrl_ros.bench.command", "measured comparisons: what a plan costs here, what a policy is worth", True),
     "doctor": ("mbrl_ros.up.doctor", "is everything there that is needed, and what to do where not", False),

@@ -14,9 +14,9 @@ from rclpy.clock import Clock, ClockType
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control import realtime
 from mbrl_ros.data.inbox import Inbox
+from mbrl_ros.distilling.live import LiveDistilling, planner_of
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
-from mbrl_ros.learning.distilling_live import LiveDistilling, planner_of
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.models import Versions, load_keepsake, load_model
 from mbrl_ros.nodes import diagnostic_keys as keys

@@ -18,7 +18,7 @@ LAYERS = (
     ("types", "config", "settings", "parameters", "paths", "compiled"),
     ("robots", "safety", "tasks", "data", "dynamics"),
     ("planners", "policies"),
-    ("control", "learning", "backends"),
+    ("control", "learning", "distilling", "backends"),
     ("nodes", "monitor", "bench", "stack", "up", "cli"),
 )
 LAYER_OF = {part: layer for layer, parts in enumerate(LAYERS) for part in parts}

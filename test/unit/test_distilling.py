@@ -9,12 +9,12 @@ import torch
 from learning_driver import GO1
 
 from mbrl_ros import cli
+from mbrl_ros.distilling.imagined import Imagined
+from mbrl_ros.distilling.rounds import PATIENCE, Distiller, Round
+from mbrl_ros.distilling.teacher import Teacher
+from mbrl_ros.distilling.valuing import Valuer
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
-from mbrl_ros.learning.distilling import PATIENCE, Distiller, Round
-from mbrl_ros.learning.imagined import Imagined
-from mbrl_ros.learning.teacher import Teacher
-from mbrl_ros.learning.valuing import Valuer
 from mbrl_ros.paths import model_file
 from mbrl_ros.policies.network import new_policy, seen_from
 from mbrl_ros.policies.runner import OnnxPolicy

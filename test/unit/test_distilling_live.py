@@ -8,10 +8,10 @@ from gate_driver import GO1
 from learning_driver import transition
 
 from mbrl_ros.config import ConfigError
+from mbrl_ros.distilling.live import LiveDistilling, planner_of
+from mbrl_ros.distilling.rounds import PATIENCE, Distiller
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.storage import Card
-from mbrl_ros.learning.distilling import PATIENCE, Distiller
-from mbrl_ros.learning.distilling_live import LiveDistilling, planner_of
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.features import FeatureLayout

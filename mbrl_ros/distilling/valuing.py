@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mbrl_ros.learning.imagined import Imagined, Robots
+from mbrl_ros.distilling.imagined import Imagined, Robots
 from mbrl_ros.learning.learner import copied
 from mbrl_ros.planners.mppi import correlated_noise
 from mbrl_ros.policies.network import Policy, Value, new_value, seen_from

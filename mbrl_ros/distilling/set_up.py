@@ -7,12 +7,12 @@ from dataclasses import replace
 from torch import Tensor
 
 from mbrl_ros.config import ConfigError
+from mbrl_ros.distilling.imagined import Imagined
+from mbrl_ros.distilling.rounds import Distiller
+from mbrl_ros.distilling.teacher import Teacher
+from mbrl_ros.distilling.valuing import Valuer
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.native import planning_model
-from mbrl_ros.learning.distilling import Distiller
-from mbrl_ros.learning.imagined import Imagined
-from mbrl_ros.learning.teacher import Teacher
-from mbrl_ros.learning.valuing import Valuer
 from mbrl_ros.policies.card import PolicyCard, input_names, robot_part
 from mbrl_ros.policies.network import Policy, Value, new_policy
 from mbrl_ros.robots.action_maps import make_action_map

@@ -10,7 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-from mbrl_ros.learning.distilling import Round  # noqa: E402
+from mbrl_ros.distilling.rounds import Round  # noqa: E402
 
 
 def plot_rounds(rounds: Sequence[Round], path: Path, title: str) -> Path:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from mbrl_ros.control.beyond import Beyond
 from mbrl_ros.control.scoring import Situation, make_problem
-from mbrl_ros.learning.imagined import Robots
+from mbrl_ros.distilling.imagined import Robots
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.policies.network import Policy, Value

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from mbrl_ros.config import ConfigError, read_yaml
+from mbrl_ros.distilling.rounds import PATIENCE, Distiller, Round
+from mbrl_ros.distilling.set_up import new_distiller, policy_card
 from mbrl_ros.dynamics.storage import to_bytes
-from mbrl_ros.learning.distilling import PATIENCE, Distiller, Round
-from mbrl_ros.learning.distilling_set_up import new_distiller, policy_card
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.policies import policy_file
 from mbrl_ros.learning.version_files import VersionFiles

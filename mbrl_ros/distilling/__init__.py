@@ -1,0 +1,1 @@
+"""A policy learns from the planner, in the model."""
