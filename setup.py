@@ -77,6 +77,8 @@ setup(
         "mujoco>=3.2",
         "pyyaml>=6",
         "safetensors>=0.4",
+        "mcap>=1.6",
+        "zstandard>=0.22",  # inside MCAP
         "rich>=13",
         "matplotlib>=3.6",
         "onnx>=1.16",  # writes policies, and reads what planners take from them

@@ -224,6 +224,15 @@ class PracticeConfig:
 
 
 @dataclass(frozen=True)
+class JournalConfig:
+    """Transitions on disk as they come, so that a learner that starts again has them all."""
+
+    enabled: bool = setting(True, "keep one in learner.folder, and go on from it")
+    segment_mb: float = setting(16.0, "MB, a larger file is ended and the next one begun", low=0.1, high=10_000.0)
+    total_mb: float = setting(256.0, "MB of all files together, the oldest are removed", low=0.2, high=1_000_000.0)
+
+
+@dataclass(frozen=True)
 class LearnerConfig(Shared):
     """Transitions in, model versions out."""
 
@@ -247,6 +256,7 @@ class LearnerConfig(Shared):
     ensemble: EnsembleConfig = section(EnsembleConfig)
     train: TrainConfig = section(TrainConfig)
     practice: PracticeConfig = section(PracticeConfig)
+    journal: JournalConfig = section(JournalConfig)
     distill: DistillConfig = section(DistillConfig)
 
     def __post_init__(self):

@@ -27,7 +27,7 @@ class ReplayBuffer:
         self._run = np.zeros(0, np.int64)  # how many transitions up to this one follow each other
         self._sequence = np.zeros(0, np.int64)  # its planner's number for it
         self.added = 0
-        self._last: Transition | None = None
+        self.last: Transition | None = None  # the newest that was added
 
     def __len__(self) -> int:
         return min(self.added, self.capacity)
@@ -46,7 +46,7 @@ class ReplayBuffer:
         self._run[i] = self._run[i - 1] + 1 if self._follows(t) else 1
         self._states[i], self._actions[i], self._next[i] = t.state, t.action, t.next_state
         self._sequence[i] = t.sequence
-        self._last = t
+        self.last = t
         self.added += 1
 
     def pieces(self, most: int) -> dict[str, np.ndarray]:
@@ -72,7 +72,7 @@ class ReplayBuffer:
 
     def _follows(self, t: Transition) -> bool:
         """Whether it is the next one of the same planner, one step later."""
-        last = self._last
+        last = self.last
         if last is None or (t.start_ns, t.sequence) != (last.start_ns, last.sequence + 1):
             return False
         return abs(t.stamp_ns - last.stamp_ns - self._dt_ns) < self._dt_ns // 2

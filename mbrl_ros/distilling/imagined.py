@@ -16,8 +16,8 @@ from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import PlannerConfig
 
 STANDING = 8  # of so many commands one is to stand still
-HELD = 12  # steps that a command is held, on average
-PUSHED = 40  # steps between two pushes of a robot, on average
+HELD = 0.24  # s that a command is held, on average
+PUSHED = 0.8  # s between two pushes of a robot, on average
 WORST = -200.0  # reward of a step, for a robot that the model has blown up, too
 FILTERED = 0.3  # of the sensors' noise is left in an estimate
 
@@ -47,7 +47,7 @@ class Imagined:
         self._hardest = push
         self.task, self.map, self.model, self._layout = task, action_map, model, layout
         spec = layout.spec
-        self._starts, self.phase_step = starts, spec.phase_step
+        self._starts, self.phase_step, self.dt = starts, spec.phase_step, spec.dt
         self._approach = config.acceleration_limit * spec.dt, config.yaw_acceleration_limit * spec.dt
         self._noise = FILTERED * torch.tensor(layout.noise)
         self._random = np.random.default_rng(config.seed)
@@ -92,9 +92,9 @@ class Imagined:
         phases = (robots.phases + self.phase_step) % 1.0
         wanted = robots.wanted.clone()
         if disturbed:
-            for b in self._some(count, 1 / HELD):
+            for b in self._some(count, self.dt / HELD):
                 wanted[b] = self._command()
-            self._push(states, self._some(count, 1 / PUSHED))
+            self._push(states, self._some(count, self.dt / PUSHED))
         commands = wanted
         if self.task.goal is None:
             commands = torch.from_numpy(approached(robots.commands.numpy(), wanted.numpy(), *self._approach))

@@ -23,7 +23,7 @@ from mbrl_ros.planners.mppi import correlated_noise
 from mbrl_ros.policies.network import Policy, Value, new_value, seen_from
 from mbrl_ros.settings import CostConfig, MppiConfig, ValueConfig
 
-COMING = 10  # steps in which commands still change; from then on they are held, as in a plan
+COMING = 0.2  # s in which commands still change; from then on they are held, as in a plan
 KEPT = 4  # batches of rollouts that are learned from, the newest ones
 
 
@@ -74,7 +74,7 @@ class Valuer:
         """Yields the share after every step."""
         config, world, mppi = self._config, self._world, self._mppi
         robots = world.robots(config.robots)
-        for _ in range(COMING):
+        for _ in range(round(COMING / world.dt)):
             robots = world.step(robots, policy.decide(world.seen(robots), robots.priors))
         robots = replace(robots, wanted=robots.commands)
         noise = correlated_noise(config.robots, mppi.horizon, world.map.size, mppi.knot_steps, self._generator)

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from mbrl_ros.dynamics.ensemble import Ensemble
 
 CLIP = 10.0  # of the gradient's norm
+MOMENTS = ("exp_avg", "exp_avg_sq")  # of each parameter, as AdamW names them
+NEVER_NEGATIVE = ("step", "exp_avg_sq")
 BETA = 3.0  # standard deviations of a step up to which the loss is quadratic
 
 
@@ -45,6 +47,27 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.model.parameters, CLIP)
         self._optimiser.step()
         return loss.item()
+
+    def optimiser_state(self) -> dict[str, Tensor]:
+        """What the optimiser remembers of earlier steps; empty before the first."""
+        known = self._optimiser.state_dict()["state"]
+        return {f"{i}.{name}": value for i, of_one in known.items() for name, value in of_one.items()}
+
+    def set_optimiser_state(self, state: dict[str, Tensor]) -> None:
+        """As `optimiser_state` gave it; ValueError where it is of a model with other shapes."""
+        shapes = {f"{i}.{name}": p.shape for i, p in enumerate(self.model.parameters) for name in MOMENTS}
+        shapes |= {f"{i}.step": torch.Size() for i in range(len(self.model.parameters))}
+        if state and {name: value.shape for name, value in state.items()} != shapes:
+            raise ValueError("the optimiser's state is of another model")
+        if not all(torch.isfinite(value).all() for value in state.values()):
+            raise ValueError("the optimiser's state is not finite")
+        if not all((state[name] >= 0).all() for name in state if name.endswith(NEVER_NEGATIVE)):
+            raise ValueError("the optimiser's state has a negative variance or step")
+        found: dict[int, dict[str, Tensor]] = {}
+        for key, value in state.items():
+            index, _, name = key.partition(".")
+            found.setdefault(int(index), {})[name] = value
+        self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": found})
 
     def replace_values(self, model: Ensemble) -> None:
         """Give the trained tensors other values (of the same shapes) and the model another normaliser."""

@@ -11,8 +11,9 @@ import torch
 from mbrl_ros.data.replay import ReplayBuffer, resampled
 from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, new_ensemble, renormalise
 from mbrl_ros.dynamics.evaluation import HeldOut, evaluate
-from mbrl_ros.dynamics.storage import Card
+from mbrl_ros.dynamics.storage import Card, ModelRefused
 from mbrl_ros.dynamics.training import Trainer
+from mbrl_ros.learning.progress import Counts, Progress
 from mbrl_ros.robots.features import FeatureLayout, is_symmetric, mirror_actions
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import LearnerConfig
@@ -130,6 +131,36 @@ class Learner:
         if model is None:
             self.rounds = 0
         self._train_from(model or new_ensemble(self.config.ensemble, self.layout, self.config.seed))
+
+    def progress(self) -> Progress:
+        """Between two rounds: where a learner that has the same data goes on."""
+        last = self.buffer.last
+        counts = Counts(
+            version=self.version,
+            start_ns=last.start_ns if last else 0,
+            sequence=last.sequence if last else -1,
+            seconds=self.earlier_seconds + self.seconds,
+            since_training=round((self.seconds - self._trained_at) / self.spec.dt),
+            rounds=self.rounds,
+        )
+        trainer = self._trainer
+        return Progress(counts, trainer.model, trainer.optimiser_state(), self._generator.bit_generator.state)
+
+    def go_on(self, progress: Progress) -> None:
+        """From there, with the data of then in the buffer; ModelRefused where it does not fit this learner."""
+        counts, before = progress.counts, self._trainer
+        if counts.version != self.version:
+            raise ModelRefused(f"the progress of learning is that of version {counts.version}, not {self.version}")
+        try:
+            self._train_from(progress.candidate)
+            self._trainer.set_optimiser_state(progress.optimiser)
+            self._generator.bit_generator.state = progress.generator
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            self._trainer = before
+            raise ModelRefused(f"the progress of learning is damaged: {error}") from error
+        self.earlier_seconds = counts.seconds - self.seconds
+        self._trained_at = (self.buffer.added - self._remembered - counts.since_training) * self.spec.dt
+        self.rounds = counts.rounds
 
     def _new_buffer(self) -> ReplayBuffer:
         """With nothing of this run in it: what was kept of earlier ones has targets by the time they were in force."""

@@ -27,13 +27,15 @@ POLICY_SWAPS = "policy_swaps"
 DISAGREEMENT = "disagreement"  # of the ensemble about what comes of a policy's decisions, in usual sizes
 
 # learner
-RECEIVED = "received"  # transitions since the start, duplicates not counted
+RECEIVED = "received"  # transitions of this run, those read back from its journal too, duplicates not counted
 MISSING = "missing"  # sequence numbers that never came
 DATA_SECONDS = "data_seconds"  # of robot time in the replay buffer
 VERSION = "version"  # newest promoted
 PROPOSED = "proposed"  # candidates that went to the held-out check
 PROMOTED = "promoted"
 REFUSED = "refused"
+JOURNALED = "journaled"  # transitions that this process has written to the journal
+NOT_JOURNALED = "not_journaled"  # that it has in memory only, or gave up where the disk was full for too long
 STATE = "state"  # waiting, training, distilling
 HELD_OUT_ERROR = "held_out_error"
 DISTILL_ROUNDS = "distill_rounds"  # since the start

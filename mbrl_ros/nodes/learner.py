@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from rclpy.clock import Clock, ClockType
+from rclpy.serialization import serialize_message
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control import realtime
@@ -19,16 +21,26 @@ from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.models import Versions, load_keepsake, load_model
+from mbrl_ros.learning.run_memory import RunMemory
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import lockstep, topics
 from mbrl_ros.nodes.messages.fields import Refused
 from mbrl_ros.nodes.messages.learning import bytes_message, transition_of
-from mbrl_ros.nodes.messages.status import OK, WARN, diagnostics_message, number_message, status_message, values_of
+from mbrl_ros.nodes.messages.status import (
+    ERROR,
+    OK,
+    WARN,
+    diagnostics_message,
+    number_message,
+    status_message,
+    values_of,
+)
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.run import ManagedNode, run_node
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import LearnerConfig, RealtimeConfig
+from mbrl_ros.types import Transition
 
 DIAGNOSTICS_PERIOD = 0.5  # s
 METRICS_PERIOD = 0.1  # s
@@ -40,15 +52,16 @@ METRICS = (keys.HELD_OUT_ERROR, keys.DATA_SECONDS)
 class LearnerNode(ManagedNode):
     def __init__(self):
         super().__init__("learner")
+        self._memory: RunMemory | None = None
         self._settings = Settings(self, LearnerConfig(), self._on_settings, self._check_change)
 
     def configure(self) -> None:
         config = self._settings.current
         torch.set_num_threads(config.threads)
         self._spec = load_robot(config.robot)
+        self._inbox = Inbox()
         self._build(config)
         self._distilling = LiveDistilling(config, self._spec) if config.distill.live else None
-        self._inbox = Inbox()
         self._refused_messages = 0
         self._refused_versions: set[int] = set()
         self._models = topics.publisher(self, topics.MODEL)
@@ -69,18 +82,24 @@ class LearnerNode(ManagedNode):
         self._first = load_model(config.model, "", layout)
         self._versions = Versions(Path(config.folder), layout) if config.folder else None
         self._kept = self._versions.newest() if self._versions else None
+        if config.folder and config.journal.enabled:
+            topic, warn = self.resolve_topic_name(topics.TRANSITION.name), self.get_logger().warning
+            self._memory = RunMemory(Path(config.folder), layout, topic, config.journal, warn)
         found = self._kept[:2] if self._kept else self._first or (None, None)
         self._learner = Learner(self._spec, config, *found, self._keepsake(config, layout))
         if self._kept:
             self._learner.version = max(self._learner.version, self._versions.highest())
+        # Learned from after the last round of training before the restart: taken when it goes on.
+        self._later = self._memory.resume(self._learner, self._inbox) if self._memory else []
         self._offered = {card.version for _, card in (found, self._first or (None, None)) if card}
 
     def _keepsake(self, config: LearnerConfig, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
-        """Of this run, where it goes on; else of the model that it starts with."""
+        """Of this run, where it goes on without a journal; else of the model that it starts with."""
         if not config.keepsake:
             return None
+        journaled = self._memory is not None and self._memory.holds_anything()
         try:
-            own = self._versions.keepsake() if self._kept else None
+            own = self._versions.keepsake() if self._kept and not journaled else None
             return load_keepsake(config.model, "", layout) if own is None else own
         except ConfigError as error:
             self.get_logger().error(f"learning on without what the model knows: {error}")
@@ -98,8 +117,18 @@ class LearnerNode(ManagedNode):
             self._policies.publish(bytes_message(self._distilling.kept))
         for missing in realtime.take(RealtimeConfig(cores=self._settings.current.cores)):
             self.get_logger().warning(missing)
+        for transition in self._later:
+            self._take(transition)
+        self._later = []
         gc.collect()
         gc.freeze()
+
+    def clean_up(self) -> None:
+        if self._memory:
+            self._memory.close()
+            self._memory = None
+
+    farewell = clean_up
 
     def _check_change(self, now: LearnerConfig, new: LearnerConfig) -> None:
         if new.distill.live:
@@ -124,9 +153,14 @@ class LearnerNode(ManagedNode):
         if sizes != expected:
             self._refused(f"state, action and next_state have sizes {sizes}, {self._spec.name} has {expected}")
         elif self._inbox.accept(transition):
-            self._learner.add(transition)
-            if self._settings.current.lockstep:
-                self._train_whole()
+            if self._memory:
+                self._memory.add(serialize_message(message), transition)
+            self._take(transition)
+
+    def _take(self, transition: Transition) -> None:
+        self._learner.add(transition)
+        if self._settings.current.lockstep:
+            self._train_whole()
 
     def _refused(self, reason: str) -> None:
         self._refused_messages += 1
@@ -173,7 +207,7 @@ class LearnerNode(ManagedNode):
     def _train_whole(self) -> None:
         """Lockstep: so a version has the same data behind it, however late the next transition or question comes."""
         while self._round is not None or self._learner.due():
-            self.work()
+            self._train()
 
     def work(self) -> float:
         """One training step or a slice of distillation, if there is any to do; called between rounds of callbacks."""
@@ -203,6 +237,9 @@ class LearnerNode(ManagedNode):
         self._round = None
         if self._losses:
             self._offer(float(np.mean(self._losses[-20:])))
+        if self._memory:
+            with self._kept_on_disk("how far learning has come"):
+                self._memory.keep_progress(self._learner)
 
     def _rest(self, worked: float) -> float:
         """Seconds to leave the machine to control after so many of training.
@@ -233,12 +270,17 @@ class LearnerNode(ManagedNode):
     def _save(self, card: Card, content: bytes) -> None:
         if self._versions is None:
             return
-        try:
+        with self._kept_on_disk(f"model {card.version}"):
             self._versions.save(card.version, content)
             if card.version % KEEPSAKE_EVERY == 0:
                 self._versions.save_keepsake(self._learner.buffer)
+
+    @contextmanager
+    def _kept_on_disk(self, what: str) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
-            self.get_logger().error(f"model {card.version} is not kept on disk: {error}", throttle_duration_sec=10.0)
+            self.get_logger().error(f"{what} is not kept on disk: {error}", throttle_duration_sec=10.0)
 
     # Distillation
 
@@ -266,10 +308,8 @@ class LearnerNode(ManagedNode):
             self._offer_policy(live, content)
 
     def _offer_policy(self, live: LiveDistilling, content: bytes) -> None:
-        try:
+        with self._kept_on_disk(f"policy {live.version}"):
             live.keep(content)
-        except OSError as error:
-            self.get_logger().error(f"policy {live.version} is not kept on disk: {error}", throttle_duration_sec=10.0)
         self._policies.publish(bytes_message(content))
         self.get_logger().info(
             f"policy {live.version}: off its teacher by {live.last.imitation:.3f}, reward {live.last.reward:.3f} a step"
@@ -310,6 +350,12 @@ class LearnerNode(ManagedNode):
             if live.last:
                 values |= {keys.IMITATION: live.last.imitation, keys.POLICY_REWARD: live.last.reward}
         level, text = (WARN, f"{inbox.missing} transitions lost") if inbox.missing else (OK, state)
+        if self._memory:
+            journal = self._memory.journal
+            values |= {keys.JOURNALED: journal.written, keys.NOT_JOURNALED: journal.in_memory + journal.lost}
+            if journal.error:
+                level, text = ERROR, f"the journal is not written, transitions are in memory only: {journal.error}"
+                self.get_logger().error(text, throttle_duration_sec=5.0)
         status = status_message(self.get_fully_qualified_name(), text, values, level)
         self._diagnostics.publish(diagnostics_message(self.get_clock().now().nanoseconds, [status]))
 

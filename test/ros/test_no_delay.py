@@ -8,7 +8,7 @@ from graph import Graph
 from mbrl_ros.nodes import topics
 from mbrl_ros.types import Action
 
-STEPS = 150
+STEPS = 250
 SETTINGS = ("planner.delay=0", "planner.command_timeout=1000.0")
 
 
@@ -35,22 +35,21 @@ def walked(tmp_path_factory, domain):
         graph.close()
 
 
-def test_every_command_that_follows_a_plan_is_the_plan_of_that_very_state(walked):
+def test_every_command_is_the_plan_of_that_very_state(walked):
     plans = {plan.stamp_ns: plan for plan in walked.plans}
-    told = {command.stamp_ns: command for command in walked.applied}
-    followed = [c for c in told.values() if c.action in (Action.FOLLOW, Action.CLIP) and c.stamp_ns in plans]
-    assert walked.mode == "policy" and len(followed) > STEPS - 30
+    planned = {c.stamp_ns: c for c in walked.applied if c.plan_sequence >= 0 and c.stamp_ns in plans}
+    followed = [command for command in planned.values() if command.action is Action.FOLLOW]
+    assert walked.mode == "policy" and len(planned) > len(followed) > STEPS // 4  # it fades in at first
+    for stamp_ns, command in planned.items():
+        assert command.plan_sequence == plans[stamp_ns].sequence and plans[stamp_ns].offsets_ns[0] == 0
     for command in followed:
-        plan = plans[command.stamp_ns]
-        assert command.plan_sequence == plan.sequence and plan.offsets_ns[0] == 0
-        if command.action is Action.FOLLOW:
-            np.testing.assert_allclose(command.target, plan.targets[0], atol=1e-12)
+        np.testing.assert_allclose(command.target, plans[command.stamp_ns].targets[0], atol=1e-12)
 
 
 def test_what_is_learned_from_names_the_target_that_was_in_force_from_the_state_on(walked):
     told = {command.stamp_ns: command.target for command in walked.applied}
     followed = [t for t in walked.transitions if t.stamp_ns in told]
-    assert len(followed) > STEPS - 30
+    assert len(followed) > STEPS // 2
     for transition in followed:
         np.testing.assert_allclose(transition.action, told[transition.stamp_ns], atol=1e-12)
 
