@@ -16,6 +16,7 @@ COMMANDS = {
     "eval": ("mbrl_ros.learning.eval_command", "measure how well a model follows commands, without ROS", True),
     "distill": ("mbrl_ros.distilling.command", "put the planner's decisions into a small network, as ONNX", True),
     "policy": ("mbrl_ros.learning.policy_command", "what is inside a policy's file", False),
+    "bag": ("mbrl_ros.learning.bag_command", "how much is in the journal of a run", False),
     "bench": ("mbrl_ros.bench.command", "measured comparisons: what a plan costs here, what a policy is worth", True),
     "doctor": ("mbrl_ros.up.doctor", "is everything there that is needed, and what to do where not", False),
 }

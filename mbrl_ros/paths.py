@@ -12,6 +12,7 @@ from pathlib import Path
 from mbrl_ros.config import ConfigError
 
 PARAMETERS = "parameters.yaml"  # in the folder of a start: every setting of it
+POLICY = "policy.onnx"  # beside the model that it was distilled from
 
 _PACKAGE = Path(__file__).resolve().parent
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.paths import PARAMETERS, model_file
-from mbrl_ros.robots.fit import check_distilling, check_gait, check_model, check_walks
+from mbrl_ros.robots.fit import check_distilling, check_gait, check_model, check_policy, check_walks
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import RunConfig, with_settings, write_parameters
 
@@ -80,6 +80,8 @@ def configured(run: RunConfig, options: Options) -> RunConfig:
             run = run.with_setting(name, value)
     for node in ("planner", "learner"):
         run = run.with_setting(f"{node}.model", _model(getattr(run, node).model, run))
+    if run.planner.policy:
+        run = run.with_setting("planner.policy", str(Path(run.planner.policy).absolute()))
     if not run.learner.folder:
         run = run.with_setting("learner.folder", str(_fresh_folder(run, options)))
     _check_fit(run, options)
@@ -145,6 +147,8 @@ def _check_fit(run: RunConfig, options: Options) -> None:
         raise ConfigError(f"robot {spec.name}: no scene {spec.scene_path}")
     for model in {planner.model, run.learner.model} - {"scratch"}:
         check_model(Path(model), spec)
+    if planner.mode != "observe":
+        check_policy(planner, run.name)
 
 
 def _model(model: str, run: RunConfig) -> str:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mbrl_ros.bench.timing import Ratio, interleaved
+from mbrl_ros.config import ConfigError
 from mbrl_ros.control.report import Velocity
-from mbrl_ros.learning.evaluating import driving, evaluate_tracking
+from mbrl_ros.learning.evaluating import WARM_UP, driving, evaluate_tracking
+from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import RunConfig
 from mbrl_ros.types import Action, RobotState
@@ -126,13 +128,19 @@ def _planner(run: RunConfig, spec: RobotSpec, model, policy, state: RobotState) 
 
 
 def states_of_walk(run: RunConfig, spec: RobotSpec, model, policy, seconds: float = WALK_SECONDS) -> list[RobotState]:
-    """As measured, once the guard follows."""
+    """As measured, once the guard follows. ConfigError where it does not."""
     session, states = driving(run, spec, model, run.planner.seed, run.bridge.noise, policy), []
-    while len(states) < round(seconds / spec.dt):
+    wanted = round(seconds / spec.dt)
+    for _ in range(wanted + round(2 * WARM_UP / spec.dt)):  # as long again after a fall
         if session.following:
             states.append(session.backend.measure())
+        if len(states) == wanted:
+            return states
         session.step(np.array(WALK))
-    return states
+    raise ConfigError(
+        f"the guard followed for {len(states) * spec.dt:.1f} of {seconds:g} s, so there is no walk to time decisions "
+        f"on: see with `mbrl eval {run.name}` whether the robot walks at all"
+    )
 
 
 def decider(run: RunConfig, spec: RobotSpec, model, policy, walk: Sequence[RobotState]) -> Callable[[], object]:
@@ -146,7 +154,8 @@ def decider(run: RunConfig, spec: RobotSpec, model, policy, walk: Sequence[Robot
         state = walk[count % len(walk)]
         count += 1
         plan = agent.act(state, command)
-        agent.note_applied(state.stamp_ns, plan.targets[0], Action.FOLLOW)
+        if not isinstance(plan, NoPlan):
+            agent.note_applied(state.stamp_ns, plan.targets[0], Action.FOLLOW)
         return plan
 
     return decide

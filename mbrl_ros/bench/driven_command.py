@@ -24,9 +24,10 @@ from mbrl_ros.control.report import SCHEMA, parse_commands, write_report
 from mbrl_ros.dynamics.native import torch_threads
 from mbrl_ros.learning import judging
 from mbrl_ros.learning.models import load_model
-from mbrl_ros.learning.policies import load_policy
+from mbrl_ros.learning.policies import in_report, load_policy, of_another_model, with_policy
+from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.settings import RunConfig
 
 PUSHES, POLICY = "pushes", "policy"
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(run: RunConfig, args: argparse.Namespace, console: Console) -> None:
     judging.check(args, run)
+    run = with_policy(run, args.policy)
     spec = load_robot(run.planner.robot)
     if spec.legs is None:
         raise ConfigError(f"mbrl bench {args.what}: {spec.name} does not walk")
@@ -54,25 +56,26 @@ def run(run: RunConfig, args: argparse.Namespace, console: Console) -> None:
         raise ConfigError("planner.model scratch knows nothing to plan with: give pretrained or a folder")
     torch.set_num_threads(torch_threads(run.planner.precision, run.planner.threads))
     compare = _pushes if args.what == PUSHES else _deployment
-    rows, plot = compare(run, spec, found[0], args, console)
+    rows, plot, about = compare(run, spec, found[0], args, console)
     if args.report:
         seeds = _seeds(args)
         mappings = [dataclasses.asdict(row) for row in rows]
-        write_report(args.report, {"schema": SCHEMA, "config": _config(run), "seeds": seeds, "rows": mappings})
+        write_report(args.report, {"schema": SCHEMA, "config": _config(run) | about, "seeds": seeds, "rows": mappings})
         console.print(f"report written to {args.report}", markup=False)
         drawn = plot(rows, args.report.with_suffix(".png"), f"mbrl bench {args.what}, {run.name}")
         console.print(f"plot written to {drawn}", markup=False)
 
 
-Compared = tuple[Sequence[PushRow] | Sequence[DeploymentRow], Callable]
+# Rows, their plot, and what the report's config says of this comparison alone.
+Compared = tuple[Sequence[PushRow] | Sequence[DeploymentRow], Callable, dict]
 
 
 def _pushes(run: RunConfig, spec, model, args: argparse.Namespace, console: Console) -> Compared:
     if args.directions < 1 or not all(0 < speed < math.inf for speed in args.speeds):
         raise ConfigError("--directions must be at least 1, and --speeds above 0 and finite")
     commands = parse_commands(args.commands) if args.commands else PUSHED_COMMANDS
-    needed = any(pushes.with_mode(run, mode).planner.needs_policy for mode in args.modes)
-    policy = load_policy(run, spec, args.policy) if needed else None
+    ways = [pushes.with_mode(run, mode) for mode in args.modes]
+    policy = _policy(run, ways, spec, console)
     modes, seeds, rows = list(dict.fromkeys(args.modes)), _seeds(args), []
     each = pushes.blows(spec, sorted(set(args.speeds)), args.directions, commands, seeds)
     with _progress(console) as progress:
@@ -85,12 +88,14 @@ def _pushes(run: RunConfig, spec, model, args: argparse.Namespace, console: Cons
             progress.update(bar, description=f"{row.mode} at {row.speed:g} m/s: {row.falls} of {row.pushes} fell")
     said = "; ".join(",".join(f"{number:g}" for number in command) for command in commands)
     print_whole(console, pushes_table(f"mbrl bench pushes, {run.name}; pushed while it walks at {said}", rows))
-    return rows, plot_pushes
+    about = {"commands": commands, "speeds": args.speeds, "directions": args.directions, "policy": in_report(policy)}
+    return rows, plot_pushes, about
 
 
 def _deployment(run: RunConfig, spec, model, args: argparse.Namespace, console: Console) -> Compared:
     commands = judging.commands(args)
-    policy, seeds, names = load_policy(run, spec, args.policy), _seeds(args), list(CONTENDERS)
+    seeds, names = _seeds(args), list(CONTENDERS)
+    policy = _policy(run, [deployment.with_contender(run, name) for name in names], spec, console)
     found = {name: [] for name in names}
     with _progress(console) as progress:
         bar = progress.add_task("driven", total=len(names) * len(seeds))
@@ -109,7 +114,19 @@ def _deployment(run: RunConfig, spec, model, args: argparse.Namespace, console: 
     ]  # fmt: skip
     said = f"{len(commands)} commands, {len(seeds)} seeds; cost, m/s, ms"
     print_whole(console, deployment_table(f"mbrl bench policy, {run.name}; {said}", rows))
-    return rows, plot_deployment
+    return rows, plot_deployment, {"commands": commands, "hold": args.hold, "policy": in_report(policy)}
+
+
+def _policy(run: RunConfig, ways: Sequence[RunConfig], spec: RobotSpec, console: Console) -> OnnxPolicy | None:
+    """What drives or guides in any of these ways; said where it is another model's than the one that plans."""
+    wanting = [way for way in ways if way.planner.needs_policy]
+    if not wanting:
+        return None
+    policy = load_policy(run, spec)
+    said = {of_another_model(policy.card, way.planner, run.name) for way in wanting} - {""}
+    for odd in said:
+        console.print(odd, style="yellow", markup=False)
+    return policy
 
 
 def _seeds(args: argparse.Namespace) -> list[int]:

@@ -50,6 +50,8 @@ class Agent:
         self._model = None
         self._policy = None
         self._strange_at = -math.inf  # step of the newest state that the policy does not know
+        self.strange_inputs: tuple[str, ...] = ()  # of that state, those out of the range that it knows
+        self.strange_steps = 0
         self.samples = config.mppi.samples  # rollouts of a plan; fewer than configured where time is short
         self.latency_steps = round(config.latency / spec.dt)  # from a command to its effect in the joints
         self._points = math.ceil(PLAN_SECONDS / spec.dt - 1e-9)
@@ -96,8 +98,9 @@ class Agent:
         """From the next tick on, `policy` (an OnnxPolicy; None: none) decides in the modes policy and hybrid, and plans
         have from it what mppi.proposals and mppi.terminal_value say."""
         self._policy = policy
-        self._on_device = None
-        self._build()
+        if self.config.mppi.proposals or self.config.mppi.terminal_value:
+            self._on_device = None
+            self._build()
 
     def configure(self, config: PlannerConfig) -> None:
         """Other live settings from the next tick on; the warm start stays."""
@@ -310,7 +313,8 @@ class Agent:
         if not np.isfinite(seen).all():
             self.last_result = NoPlan("what the model foresees is not finite")
             return self.last_result
-        if mode == "mppi" or (mode == "hybrid" and self._model is not None and self._strange_lately(seen)):
+        strange = mode in POLICY_MODES and self._strange_lately(seen)
+        if mode == "mppi" or (mode == "hybrid" and self._model is not None and strange):
             return self._plan_decisions(elapsed)
         decision = torch.from_numpy(self._policy.decide(seen, self._situation.prior[0].numpy()))
         if not torch.isfinite(decision).all():
@@ -322,13 +326,16 @@ class Agent:
 
     def _strange_lately(self, seen: np.ndarray) -> bool:
         """Whether the policy did not know such a state, now or a moment ago."""
-        if len(self._policy.strange(seen)):
-            self._strange_at = self._step
+        if len(strange := self._policy.strange(seen)):
+            self._strange_at, self.strange_steps = self._step, self.strange_steps + 1
+            self.strange_inputs = tuple(self._policy.card.seen[i] for i in strange)
         return self._step - self._strange_at <= CALM / self.spec.dt
 
     def _plan_decisions(self, elapsed: int) -> Tensor | NoPlan:
         """(H, U) commanded from the step `delay` ahead on; in force a latency later, where the model begins."""
         s, config = self._situation, self.config.mppi
+        if config.terminal_value and self._policy is None:
+            return NoPlan("planner.mppi.terminal_value is a policy's, and there is none")
         if self._warm is None:
             warm = s.prior.clone()
             s.before.copy_(warm[0])

@@ -26,6 +26,7 @@ from mbrl_ros.data.journal_file import Contents, Entry, JournalFile, count
 FLUSH = 0.2  # s
 SYNC = 1.0  # s
 RETRY = 3.0  # s
+PIECE = 200  # transitions in a chunk at most, so that of a backlog is written what there is room for
 MOST_WAITING = 15_000  # transitions: five minutes at 50 Hz, 15 MB for twelve joints
 PREFIX, SUFFIX = "journal_", ".mcap"
 MEGABYTE = 1_000_000
@@ -88,6 +89,12 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
+    def stop(self) -> None:
+        """Nothing is written by itself any more."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join()
+
     def add(self, entry: Entry) -> None:
         """Returns at once."""
         if len(self._waiting) < MOST_WAITING:
@@ -111,9 +118,7 @@ class Journal:
 
     def close(self) -> None:
         """All that waits is written, and the file ended; where that fails, the file stays readable without an end."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join()
+        self.stop()
         self._retry_at = 0.0
         self.flush()
         with self._writing:
@@ -133,18 +138,17 @@ class Journal:
                 self.error = "the thread that writes has died"
 
     def _write(self) -> None:
-        if not self._held:
-            return
-        began = self._clock()
-        if self._file is not None and self._file.size >= self._segment:
-            self._end_file()
-        if self._file is None:
-            self._begin_file()
-        self._file.append(self._held)
-        self.written += len(self._held)
-        self._held = []
-        self.error = None
-        self.longest_write = max(self.longest_write, self._clock() - began)
+        while self._held:
+            began, piece = self._clock(), self._held[:PIECE]
+            if self._file is not None and self._file.size >= self._segment:
+                self._end_file()
+            if self._file is None:
+                self._begin_file()
+            self._file.append(piece)
+            self.written += len(piece)
+            del self._held[: len(piece)]
+            self.error = None
+            self.longest_write = max(self.longest_write, self._clock() - began)
 
     def _write_through(self) -> None:
         """To the disk itself, in a third thread: a slow disk must not keep what comes meanwhile from the kernel."""

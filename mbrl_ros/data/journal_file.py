@@ -29,7 +29,6 @@ SCHEMA = (
     f"{80 * '='}\nMSG: std_msgs/MultiArrayDimension\nstring label\nuint32 size\nuint32 stride\n"
 )
 LAYOUT = "layout_hash"  # key in the channel's metadata: which robot's features these are
-FULL_CHUNK = 2**24  # bytes; only a long backlog makes more than one
 MOST_CHUNK = 2**26  # bytes; what says that it is larger is damaged
 OPCODE_AND_LENGTH = struct.Struct("<BQ")
 DAMAGE = (McapError, ValueError, OverflowError, RuntimeError, struct.error, zstandard.ZstdError)
@@ -67,7 +66,7 @@ class JournalFile:
     def __init__(self, file, topic: str, layout: str):
         """`file`: binary, empty and unbuffered."""
         self._out = _InOneCall(file)
-        self._writer = Writer(self._out, chunk_size=FULL_CHUNK, compression=CompressionType.ZSTD)
+        self._writer = Writer(self._out, chunk_size=MOST_CHUNK, compression=CompressionType.ZSTD)
         self._writer.start(PROFILE, LIBRARY)
         schema = self._writer.register_schema(SCHEMA_NAME, SCHEMA_ENCODING, SCHEMA.encode())
         self._channel = self._writer.register_channel(topic, MESSAGE_ENCODING, schema, {LAYOUT: layout})

@@ -6,6 +6,7 @@ What ROS calls std_msgs/msg/Float64MultiArray is read here without ROS, so that 
 from __future__ import annotations
 
 import struct
+from itertools import accumulate
 
 import numpy as np
 
@@ -31,21 +32,22 @@ def parts_of(t: Transition) -> dict[str, np.ndarray]:
 
 
 def split(labels: list[str], sizes: list[int], data: np.ndarray) -> dict[str, np.ndarray]:
-    """The array's parts by the names and sizes that its layout gives them."""
+    """The array's parts by the names and sizes that its layout gives them; every number must be finite."""
     if sum(sizes) != len(data):
         raise NotATransition(f"transition of {len(data)} numbers whose layout names {sum(sizes)}")
-    pieces = np.split(data, np.cumsum(sizes)[:-1]) if sizes else []
-    return dict(zip(labels, pieces, strict=True))
+    ends = list(accumulate(sizes))
+    parts = {name: data[end - size : end] for name, size, end in zip(labels, sizes, ends, strict=True)}
+    if not np.isfinite(data).all():
+        spoilt = [name for name, part in parts.items() if not np.isfinite(part).all()]
+        raise NotATransition(f"{', '.join(spoilt) or 'a number'} is not finite")
+    return parts
 
 
 def transition_of(parts: dict[str, np.ndarray]) -> Transition:
-    """The transition that the parts make; each must be there, and every number finite."""
+    """The transition that the parts make; each must be there."""
     missing = [k for k in ARRAYS if k not in parts] + [k for k in SCALARS + START if len(parts.get(k, ())) != 1]
     if missing:
         raise NotATransition(f"transition without {', '.join(missing)}")
-    for name, part in parts.items():
-        if not np.isfinite(part).all():
-            raise NotATransition(f"{name} is not finite")
     number = {k: float(parts[k][0]) for k in SCALARS + START}
     return Transition(
         **{name: parts[name] for name in ARRAYS},

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import math
 import time
 from pathlib import Path
 
@@ -24,8 +25,8 @@ from mbrl_ros.dynamics.native import torch_threads
 from mbrl_ros.learning.models import load_keepsake, load_model
 from mbrl_ros.learning.policies import for_robot
 from mbrl_ros.learning.version_files import write_whole
-from mbrl_ros.paths import check_out, check_report, model_file
-from mbrl_ros.policies.card import NAME, PolicyCard
+from mbrl_ros.paths import POLICY, check_out, check_report, model_file
+from mbrl_ros.policies.card import PolicyCard
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.settings import ACTION_MAP_NAMES, RunConfig, load_run, with_settings
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also begin where the simulated robot comes to under the policy, driven for so long in all (0)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (0)")
-    parser.add_argument("--out", type=Path, default=Path("."), metavar="DIR", help=f"where {NAME} is written (here)")
+    parser.add_argument("--out", type=Path, default=Path("."), metavar="DIR", help=f"where {POLICY} is written (here)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report, with a plot beside")
 
 
@@ -51,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     run = with_settings(load_run(args.run_name, args.action_map), args.settings).with_setting(
         "seed", args.seed, "--seed"
     )
+    if not 0 <= args.robot_seconds < math.inf:
+        raise ConfigError(f"--robot-seconds {args.robot_seconds:g}: expected 0 s or more, and an end")
     check_out(args.out)
     check_report(args.report)
     torch.set_num_threads(torch_threads(run.planner.precision, run.planner.threads))
@@ -72,16 +75,16 @@ def run(args: argparse.Namespace) -> int:
                 policy = for_robot(distiller.artefact(card), spec, run.planner)
                 distiller.begin_also_in(visits.drive(policy, args.robot_seconds / VISITS))
     if visits:
-        console.print(f"the robot was driven for {args.robot_seconds:g} s and fell {visits.falls} times")
+        console.print(f"the robot was driven for {visits.seconds:g} s and fell {visits.falls} times")
     config = {"run": run.name, "planner": as_mapping(run.planner), "distill": as_mapping(run.learner.distill)}
     made = {"config": config, "seeds": [args.seed], "robot_seconds": args.robot_seconds}
     rounds = [dataclasses.asdict(r) for r in distiller.rounds]
     args.out.mkdir(parents=True, exist_ok=True)
-    write_whole(args.out / NAME, distiller.artefact(card))
+    write_whole(args.out / POLICY, distiller.artefact(card))
     about = {"version": card.version, "model_version": card.model_version, "model_hash": card.model_hash}
     best = max(rounds, key=lambda r: r["reward"])
     write_whole(args.out / CARD_NAME, (json.dumps({**about, "best_round": best, **made}, indent=2) + "\n").encode())
-    console.print(f"policy written to {args.out / NAME}, {time.monotonic() - began:.0f} s")
+    console.print(f"policy written to {args.out / POLICY}, {time.monotonic() - began:.0f} s")
     if args.report:
         write_report(args.report, {"schema": SCHEMA, **made, "rounds": rounds})
         plot = plot_rounds(distiller.rounds, args.report.with_suffix(".png"), f"mbrl distill {run.name}")

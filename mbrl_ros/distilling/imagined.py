@@ -27,7 +27,8 @@ class Robots:
     """B of them, at one step."""
 
     states: Tensor  # (B, S)
-    commands: Tensor  # (B, C) on their way to
+    told: Tensor  # (B, C) the commands under which they arrived
+    commands: Tensor  # (B, C) the ones from now on, on their way to
     wanted: Tensor  # (B, C)
     phases: Tensor  # (B,)
     priors: Tensor  # (B, U)
@@ -71,7 +72,7 @@ class Imagined:
         commands = self._velocities(states) if self.task.goal is None else wanted
         priors = self._priors(commands)
         phases, lost = torch.rand(count, generator=self._generator), torch.zeros(count, dtype=torch.bool)
-        return Robots(states, commands, wanted, phases, priors, priors, states, lost)
+        return Robots(states, commands, commands, wanted, phases, priors, priors, states, lost)
 
     def seen(self, robots: Robots) -> Tensor:
         """(B, I) with what noise a filter leaves."""
@@ -79,7 +80,10 @@ class Imagined:
         return seen_from(robots.states + noise, robots.commands, robots.phases)
 
     def step(self, robots: Robots, decisions: Tensor, disturbed: bool = True) -> Robots:
-        """One step later; those that fell are somewhere else. `disturbed`: commands change, and robots are pushed."""
+        """One step later; those that fell are somewhere else, told at first to go on as they do there.
+
+        `disturbed`: commands change, and robots are pushed; else they are held.
+        """
         members, count = self.model.members, len(decisions)
         targets = self.map.decode(decisions[None], robots.phases)[0]  # steps and robots change places: phases differ
         after = self.model.rollout(
@@ -95,14 +99,19 @@ class Imagined:
             for b in self._some(count, self.dt / HELD):
                 wanted[b] = self._command()
             self._push(states, self._some(count, self.dt / PUSHED))
-        commands = wanted
+        told = commands = wanted
         if self.task.goal is None:
-            commands = torch.from_numpy(approached(robots.commands.numpy(), wanted.numpy(), *self._approach))
-        return Robots(states, commands, wanted, phases, self._priors(commands), decisions, arrived, lost)
+            told = torch.from_numpy(approached(robots.commands.numpy(), wanted.numpy(), *self._approach))
+            commands = torch.where(lost[:, None], self._velocities(states), told)
+            if not disturbed:
+                wanted = torch.where(lost[:, None], commands, wanted)
+        priors = self._priors(commands)
+        before = torch.where(lost[:, None], priors, decisions)
+        return Robots(states, told, commands, wanted, phases, priors, before, arrived, lost)
 
     def reward(self, robots: Robots) -> Tensor:
         """(B,) for having arrived where they did."""
-        return self.task.reward(robots.arrived, robots.commands.T).nan_to_num(WORST, WORST, WORST).clamp(min=WORST)
+        return self.task.reward(robots.arrived, robots.told.T).nan_to_num(WORST, WORST, WORST).clamp(min=WORST)
 
     def _some(self, count: int, share: float) -> list[int]:
         return torch.nonzero(torch.rand(count, generator=self._generator) < share).flatten().tolist()

@@ -2,13 +2,14 @@
 
 Each round goes on from the one before it, but in the newest model and from where the robot has been by now, under its
 policy if one drives it. The policy that comes of it is published if it earns more, in that model, than the one that was
-published before, or with which the planner began.
+published before, or with which the planner began: its rival. Plans listen to the rival, too, and where networks have
+diverged, the next round begins with it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Generator, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +20,12 @@ from mbrl_ros.distilling.rounds import PATIENCE, Distiller, Round
 from mbrl_ros.distilling.set_up import new_distiller, policy_card
 from mbrl_ros.dynamics.storage import to_bytes
 from mbrl_ros.learning.learner import Learner
-from mbrl_ros.learning.policies import policy_file
 from mbrl_ros.learning.version_files import VersionFiles
 from mbrl_ros.paths import PARAMETERS
 from mbrl_ros.policies.card import PolicyRefused
 from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.robots.fit import check_distilling
+from mbrl_ros.robots.fit import check_distilling, policy_file
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import LearnerConfig, PlannerConfig, parse_run
 from mbrl_ros.tasks import make_task
@@ -49,8 +49,8 @@ def planner_of(config: LearnerConfig) -> PlannerConfig:
 class LiveDistilling:
     """Rounds, a slice at a time; what was published is kept in the run's folder, so that a restart goes on from it."""
 
-    def __init__(self, config: LearnerConfig, spec: RobotSpec):
-        self._config, self._spec = config.distill, spec
+    def __init__(self, config: LearnerConfig, spec: RobotSpec, warn: Callable[[str], None] = lambda trouble: None):
+        self._config, self._spec, self._warn = config.distill, spec, warn
         self._planner = replace(planner_of(config), threads=config.threads)
         self._files = VersionFiles(Path(config.folder), "policy", ".onnx")
         self._refused: set[int] = set()
@@ -60,7 +60,7 @@ class LiveDistilling:
         self.version = max(self._files.highest(), *known, 0)  # newest there ever was
         self.rounds = 0
         self.last: Round | None = None
-        self._round: Iterator[None] | None = None
+        self._round: Generator[object, None, bytes | None] | None = None
         self._distiller: Distiller | None = None
         self._model = None  # that the newest round was played in
         self._in_vain = 0  # rounds in a row without a better policy
@@ -92,47 +92,70 @@ class LiveDistilling:
     def keep(self, content: bytes) -> None:
         self._files.save(self.version, content)
 
-    def refuse(self, versions: Set[int]) -> None:
-        """These are not flown: the next policy has to be better than the one that is."""
+    def refuse(self, versions: Set[int]) -> bytes | None:
+        """These are not flown, nor to be beaten. Where the one published last is among them: what is to be published in
+        its place, the last good one."""
         self._refused |= versions
+        before = self._rival
+        if self._first and self._first[0].card.version in self._refused:
+            self._first = None
         if self._published and self._published[0].card.version in self._refused:
             self._published = self._newest_kept()
+        if self._rival is before:
+            return None
+        self._in_vain = 0
+        return self._rival[1] if self._rival else None
 
-    def _play(self, learner: Learner) -> Iterator[None]:
-        """One round; returns a better policy's bytes."""
+    @property
+    def _rival(self) -> tuple[OnnxPolicy, bytes] | None:
+        """Which is to be beaten."""
+        return self._published or self._first
+
+    def _play(self, learner: Learner) -> Generator[object, None, bytes | None]:
+        """One round, a slice at a time; returns a better policy's bytes."""
         model, card = learner.incumbent, learner.card
-        distiller = self._begun(learner)
-        for _ in distiller.round():
-            yield
+        distiller = self._distiller = self._begun(learner)
+        yield from distiller.round()
         self.rounds, self.last, self._model = self.rounds + 1, distiller.rounds[-1], model
+        self._in_vain += 1
         yield
-        rival = self._published or self._first
-        to_beat = distiller.earned(rival[0].policy) if rival else -torch.inf
+        if distiller.diverged:
+            return self._begin_anew("its networks diverged")
+        rival = self._rival
+        to_beat = (yield from distiller.earned(rival[0].policy)) if rival else -torch.inf
         if not self.last.reward > to_beat:
-            self._in_vain += 1
-            if self.last.reward != self.last.reward:  # no number, and would never be one again
-                self._distiller = None
             return None
         yield
         hashed = hashlib.sha256(to_bytes(model, card)).hexdigest()[:16]
         about = policy_card(self._planner, self._config, self._spec, card.version, hashed, self.version + 1)
         content = distiller.artefact(about)
         yield
-        self._published = self._loaded(content), content
+        try:
+            self._published = self._loaded(content), content
+        except PolicyRefused as refusal:
+            return self._begin_anew(str(refusal))
         self.version += 1
         self._in_vain = 0
         return content
+
+    def _begin_anew(self, trouble: str) -> None:
+        self._distiller = None
+        self._warn(f"round {self.rounds} of distillation is thrown away, and the next one begins anew: {trouble}")
 
     def _begun(self, learner: Learner) -> Distiller:
         """With other luck each time: else all rounds were from the same states, to the same commands."""
         starts = torch.from_numpy(learner.buffer.everything()[0])
         lucky = replace(self._planner, seed=self._planner.seed + self.rounds)
-        before, first = self._distiller, self._published or self._first
-        known = (first[0].policy, first[0].value) if first and before is None else None
-        self._distiller = new_distiller(lucky, self._config, self._spec, learner.incumbent, starts, known)
+        before, rival = self._distiller, self._rival[0] if self._rival else None
+        known = (rival.policy, rival.value) if rival and before is None else None
+        distiller = new_distiller(lucky, self._config, self._spec, learner.incumbent, starts, known)
         if before is not None:
-            self._distiller.take_over(before, REMEMBERED * self._config.steps)
-        return self._distiller
+            distiller.take_over(before, REMEMBERED * self._config.steps)
+        elif rival:
+            distiller.has_seen(rival.card)
+        if rival:
+            distiller.best, distiller.best_value = rival.policy, rival.value
+        return distiller
 
     def _newest_kept(self) -> tuple[OnnxPolicy, bytes] | None:
         for content in self._files.newest_first():

@@ -60,8 +60,8 @@ def policy_card(
     """Without what only the distiller knows: ranges and the golden pair."""
     layout = FeatureLayout(spec)
     return PolicyCard(
-        robot=spec.name, layout=spec.layout_hash, task=planner.task, action_map=planner.action_map, version=version,
-        model_version=model_version, model_hash=model_hash, discount=config.value.discount,
+        task=planner.task, version=version, model_version=model_version, model_hash=model_hash,
+        discount=config.value.discount,
         seen=input_names(layout, make_task(planner.task, layout).command_size), lowest=(), highest=(),
-        golden_seen=(), golden_prior=(), golden_decisions=(), golden_value=0.0, **robot_part(spec),
+        golden_seen=(), golden_prior=(), golden_decisions=(), golden_value=0.0, **robot_part(spec, planner.action_map),
     )  # fmt: skip

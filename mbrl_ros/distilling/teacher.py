@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from mbrl_ros.control.beyond import Beyond
 from mbrl_ros.control.scoring import Situation, make_problem
@@ -27,7 +27,7 @@ class Teacher:
         """`model` as planning runs it; `phase_step`: of the gait's phase in one step."""
         self._model, self._task, self._map = model, task, action_map
         self._state_size, self._phase_step = state_size, phase_step
-        self._generator = Generator().manual_seed(config.seed)
+        self._generator = torch.Generator().manual_seed(config.seed)
         self._warm: Tensor | None = None  # (B, H, U)
         self._plan_as(config)
 
@@ -61,8 +61,10 @@ class Teacher:
 
     @torch.no_grad()
     def decisions(self, robots: Robots) -> Iterator[Tensor]:
-        """(U,) for each robot in turn."""
+        """(U,) for each robot in turn. Who was lost begins anew: the plan of a former life is not his."""
         for b in range(len(robots.states)):
+            if robots.lost[b]:
+                self._warm[b] = robots.priors[b]
             self._look_at(robots, b)
             prior = self._situation.prior
             result = mppi.plan(self._config.mppi, self._problem, self._warm[b], self._generator)
@@ -71,10 +73,11 @@ class Teacher:
             yield plan[0]
 
     @torch.no_grad()
-    def sensitivity(self, robots: Robots) -> Tensor:
+    def sensitivity(self, robots: Robots) -> Generator[float, None, Tensor]:
         """(U,) how much return an error of one in each decision costs, by the curvature of the plans' value.
 
-        From plans moved a noise either way, on robots that have just begun. Scaled to a mean of one.
+        From plans moved a noise either way, on robots that have just begun. Scaled to a mean of one. Yields the share
+        that is done after each robot.
         """
         reach, size = self._problem.noise, len(self._problem.noise)
         moves = torch.zeros(2, size, self._config.mppi.horizon, size)
@@ -83,6 +86,7 @@ class Teacher:
         for b in range(len(robots.states)):
             self._look_at(robots, b)
             plan = mppi.plan(self._config.mppi, self._problem, self._warm[b], self._generator)
+            yield (b + 1) / len(robots.states)
             if isinstance(plan, NoPlan):
                 continue
             values = self._problem.value(torch.cat([plan.actions[None], plan.actions + moves.flatten(0, 1)]))

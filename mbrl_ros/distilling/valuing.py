@@ -76,6 +76,7 @@ class Valuer:
         robots = world.robots(config.robots)
         for _ in range(round(COMING / world.dt)):
             robots = world.step(robots, policy.decide(world.seen(robots), robots.priors))
+            yield share
         robots = replace(robots, wanted=robots.commands)
         noise = correlated_noise(config.robots, mppi.horizon, world.map.size, mppi.knot_steps, self._generator)
         noise = noise * mppi.noise * world.map.noise * torch.rand(config.robots, 1, 1, generator=self._generator)

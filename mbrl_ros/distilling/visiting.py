@@ -23,18 +23,19 @@ class Visits:
         self._session = driving(run, spec, model, seed, run.bridge.noise)
         size = self._session.agent.task.command_size
         self._commands = TrainingCommands(size, seed, -run.learner.practice.ramp, run.learner.practice)
-        self._seconds, self.falls = 0.0, 0
+        self.seconds, self.falls = 0.0, 0  # of driving so far
 
     def drive(self, policy: OnnxPolicy, seconds: float) -> Tensor:
         """(N, S) as they were measured while it followed commands."""
         self._session.agent.set_policy(policy)
-        return torch.from_numpy(np.array(list(self._steps(seconds)), np.float32))
+        found = np.array(list(self._steps(seconds)), np.float32)
+        return torch.from_numpy(found.reshape(-1, self._session.agent.layout.size))
 
     def _steps(self, seconds: float) -> Iterator[np.ndarray]:
         agent = self._session.agent
         for _ in range(round(seconds / agent.spec.dt)):
-            outcome = self._session.step(self._commands.at(self._seconds))
-            self._seconds += agent.spec.dt
+            outcome = self._session.step(self._commands.at(self.seconds))
+            self.seconds += agent.spec.dt
             if outcome.fell:
                 self.falls += 1
             elif self._session.following:

@@ -17,20 +17,20 @@ from mbrl_ros.dynamics.physics import PhysicsModel
 from mbrl_ros.learning import judging
 from mbrl_ros.learning.evaluating import DRIVING
 from mbrl_ros.learning.models import load_model
-from mbrl_ros.learning.policies import load_policy
+from mbrl_ros.learning.policies import in_report, load_policy, of_another_model, with_policy
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import ACTION_MAP_NAMES, load_run, with_settings
 
-ORACLE_SAMPLES = 64  # true physics is slow, and needs fewer
+ORACLE, ORACLE_SAMPLES = "oracle", 64  # true physics is slow, and needs fewer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_name", metavar="RUN", help="run file in config/, as quadruped_mpc")
     parser.add_argument(
         "--model",
-        default="pretrained",
-        help="pretrained, a folder with model.safetensors, oracle (MuJoCo as model), or openloop (no planning)",
+        help="pretrained, a folder with model.safetensors, oracle (MuJoCo as model), or openloop (no planning); "
+        "else the run's own",
     )
     parser.add_argument("--policy", type=Path, metavar="FILE", help="an .onnx of mbrl distill; else the run's own")
     parser.add_argument("--mode", choices=DRIVING, help="who decides: policy where one is given, else as in the run")
@@ -49,12 +49,16 @@ def run(args: argparse.Namespace) -> int:
         run = run.with_setting("bridge.noise", False)
     torch.set_num_threads(torch_threads(run.planner.precision, run.planner.threads))
     spec = load_robot(run.planner.robot)
-    run, model = _model(run, args.model, spec)
+    name = args.model or run.planner.model
+    run, model = _model(run, name, spec)
+    run = with_policy(run, args.policy)
     run = run.with_setting("planner.mode", args.mode or ("policy" if args.policy else run.planner.mode), "--mode")
-    policy = load_policy(run, spec, args.policy) if args.policy or run.planner.needs_policy else None
+    policy = load_policy(run, spec) if args.policy or run.planner.needs_policy else None
     commands = judging.commands(args)
     seeds = list(range(args.seed, args.seed + args.seeds))
     console, results, began = Console(), [], time.monotonic()
+    if policy and name != ORACLE and (odd := of_another_model(policy.card, run.planner, run.name)):
+        console.print(odd, style="yellow", markup=False, highlight=False)
     with Progress(console=console) as progress:
         for seed in seeds:
             bar = progress.add_task(f"seed {seed}", total=1.0)
@@ -69,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
         reached = ", ".join(f"{v:+.2f}" for v in entry["reached"])
         console.print(f"  command {entry['command']} reached {reached}, error {entry['velocity_error']:.3f} m/s")
     if args.report:
-        config = {"run": run.name, "model": args.model, "planner": as_mapping(run.planner), "noise": run.bridge.noise}
+        config = {"run": run.name, "model": name, "planner": as_mapping(run.planner), "noise": run.bridge.noise}
+        config |= {"policy": in_report(policy), "commands": commands, "hold": args.hold}
         write_report(args.report, judging.merged_report(config, seeds, results))
         console.print(f"report written to {args.report}")
     console.print(f"{len(seeds)} seed(s) in {time.monotonic() - began:.0f} s")
@@ -77,11 +82,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _model(run, name: str, spec):
+    """The run with the model that is judged, by which its policy is found; and that model."""
     if name == "openloop":
         return run.with_setting("planner.planner", "prior"), None
-    if name == "oracle":
+    if name == ORACLE:
         return run.with_setting("planner.mppi.samples", ORACLE_SAMPLES), PhysicsModel(spec)
     found = load_model(name, run.name, FeatureLayout(spec))
     if found is None:
         raise FileNotFoundError("nothing to judge: --model scratch has no model. Give pretrained or a folder.")
-    return run, found[0]
+    return run.with_setting("planner.model", name, "--model"), found[0]

@@ -56,6 +56,7 @@ class Curve:
 def run(args: argparse.Namespace) -> int:
     run = with_settings(load_run(args.run_name, args.action_map), args.settings)
     judging.check(args, run)
+    _check_plans_alone(run)
     check_out(args.out)
     at = _evaluated_at(args, run.learner.first_seconds)
     if args.perfect_state:
@@ -82,6 +83,17 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"report written to {args.report}, curve to {args.report.with_suffix('.png')}")
     console.print(f"{len(seeds)} seed(s) in {time.monotonic() - began:.0f} s")
     return 0
+
+
+def _check_plans_alone(run: RunConfig) -> None:
+    mppi = run.planner.mppi
+    asked = {"planner.mppi.terminal_value": mppi.terminal_value, "planner.mppi.proposals": mppi.proposals > 0}
+    for name, wanted in asked.items():
+        if wanted:
+            raise ConfigError(
+                f"{name}: mbrl train plans without a policy. Leave it out, distil one from the model that comes of it "
+                f"with `mbrl distill {run.name}`, and judge them together with `mbrl eval`"
+            )
 
 
 def _evaluated_at(args: argparse.Namespace, first: float) -> list[float]:

@@ -8,47 +8,63 @@ references.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 from mbrl_ros.config import VersionRefused
 from mbrl_ros.control import realtime
 
 GIVE_UP_AFTER = 5  # ticks in a row without a plan, by which time the guard holds stance
-NOTHING = (None, 0)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One that can be flown. Two of the same identity are the same: a learner numbers its models and never twice, but
+    every policy of a `mbrl distill` is number 1."""
+
+    found: Any
+    number: int
+    identity: Hashable
+
+
+NOTHING = Version(None, 0, None)
 
 
 class Flown:
     """Decides which one is flown, beginning with `first`.
 
-    After each decision `tell` is called: with what went wrong, or with nothing where a new one is flown.
+    After each decision `tell` is called: with what went wrong, or with nothing where a new one is flown. `note` hears
+    of what came and changes nothing, since topics repeat what is known.
     """
 
     def __init__(
         self,
         kind: str,
-        read: Callable[[bytes], tuple[object, int]],
-        fly: Callable[[object, int], None],
+        read: Callable[[bytes], Version],
+        fly: Callable[[Any, int], None],
         tell: Callable[[str], None],
-        first: tuple[object, int] | None = None,
+        note: Callable[[str], None],
+        first: Version | None = None,
     ):
-        """`read`: bytes -> what can be flown and its version, or VersionRefused; `fly`: from the next tick on, None: no
-        more."""
-        self.refused: dict[int, str] = {}  # versions that will never be flown again, and why
+        """`read`: what can be flown, or VersionRefused; `fly`: from the next tick on, None: no more."""
+        self.refused: dict[int, str] = {}  # newest of each number that is not flown, and why
         self.swaps = 0
-        self._kind, self._read, self._fly, self._tell = kind, read, fly, tell
+        self._kind, self._read, self._fly, self._tell, self._note = kind, read, fly, tell, note
+        self._never: dict[Hashable, str] = {}  # identities that will not be flown again, and why
         self._flown = first or NOTHING
         self._before = NOTHING  # what to go back to
         self._failures = 0  # ticks in a row without a plan
         self._loading: deque[Future] = deque()
         self._loader = ThreadPoolExecutor(1, thread_name_prefix=kind)
         if first:
-            fly(*first)
+            fly(first.found, first.number)
 
     @property
     def version(self) -> int:
         """0 where there is none."""
-        return self._flown[1]
+        return self._flown.number
 
     @property
     def newest_known(self) -> int:
@@ -63,15 +79,21 @@ class Flown:
         """Between two ticks: takes over what has been read, in the order in which it came; `wait`: what has come."""
         while self._loading and (wait or self._loading[0].done()):
             try:
-                found, version = self._loading.popleft().result()
+                new = self._loading.popleft().result()
             except VersionRefused as refusal:
                 if refusal.version is not None and refusal.version != self.version:
                     self.refused[refusal.version] = str(refusal)
+                    self._never[refusal.version] = str(refusal)  # of a model, this is its identity
                 self._tell(f"refused a {self._kind}: {refusal}")
                 continue
-            if version not in self.refused and version != self.version:
+            if new.identity == self._flown.identity:
+                self._note(f"ignored {self._kind} {new.number}: it is the one that is flown")
+            elif new.identity in self._never:
+                self._note(f"ignored {self._kind} {new.number}: {self._never[new.identity]}")
+            else:
+                self.refused.pop(new.number, None)  # that was another one
                 self._before = self._flown
-                self._change_to(found, version)
+                self._change_to(new)
                 self._tell("")
 
     def planned(self) -> None:
@@ -80,27 +102,28 @@ class Flown:
     def failed(self, reason: str) -> None:
         """A tick without a plan. The guard goes to stance; what has brought it there is not flown again."""
         self._failures += 1
-        version = self.version
-        if self._failures < GIVE_UP_AFTER or self._flown is NOTHING:
+        given_up = self._flown
+        if self._failures < GIVE_UP_AFTER or given_up is NOTHING:
             return
-        self.refused[version] = reason
+        self.refused[given_up.number] = self._never[given_up.identity] = reason
         before, self._before = self._before, NOTHING
-        self._change_to(*before)
+        self._change_to(before)
+        what = f"{self._kind} {given_up.number}"
         if before is NOTHING:
-            self._tell(f"{self._kind} {version} is given up, and there is none to go back to: {reason}")
+            self._tell(f"{what} is given up, and there is none to go back to: {reason}")
         else:
-            self._tell(f"back from {self._kind} {version} to {before[1]}: {reason}")
+            self._tell(f"back from {what} to {before.number}: {reason}")
 
     def close(self) -> None:
         self._loader.shutdown(wait=False, cancel_futures=True)
         self._loading.clear()
 
-    def _read_beside(self, content: bytes) -> tuple[object, int]:
+    def _read_beside(self, content: bytes) -> Version:
         realtime.step_back()
         return self._read(content)
 
-    def _change_to(self, found, version: int) -> None:
-        self._fly(found, version)
-        self._flown = NOTHING if found is None else (found, version)
+    def _change_to(self, version: Version) -> None:
+        self._fly(version.found, version.number)
+        self._flown = version
         self._failures = 0
         self.swaps += 1

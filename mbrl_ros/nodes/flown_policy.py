@@ -6,47 +6,50 @@ from collections.abc import Callable
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.agent import Agent
-from mbrl_ros.learning.policies import policy_file
-from mbrl_ros.nodes.flown import Flown
+from mbrl_ros.learning.policies import of_another_model
+from mbrl_ros.nodes.flown import Flown, Version
 from mbrl_ros.policies.card import PolicyRefused
 from mbrl_ros.policies.runner import OnnxPolicy
+from mbrl_ros.robots.fit import check_policy
 from mbrl_ros.settings import POLICY_MODES, PlannerConfig
 
 
 def flown_policy(
-    config: PlannerConfig, agent: Agent, warn: Callable[[str], None], tell: Callable[[str], None]
+    config: PlannerConfig,
+    agent: Agent,
+    warn: Callable[[str], None],
+    tell: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> Flown:
     """Decides which policy `agent` has, now or once somebody changes to a mode in which it decides.
 
     ConfigError where one is asked for and cannot be had.
     """
 
-    def read(content: bytes) -> tuple[OnnxPolicy, int]:
+    def read(content: bytes) -> Version:
         policy = OnnxPolicy(content, agent.layout, config.task, config.action_map, agent.task.command_size)
-        return policy, policy.card.version
+        return Version(policy, policy.card.version, identity=policy.hash)
 
     def fly(policy: OnnxPolicy | None, version: int) -> None:
         agent.set_policy(policy)
 
-    return Flown("policy", read, fly, tell, _first(config, read, warn))
+    return Flown("policy", read, fly, tell, note, _first(config, read, warn))
 
 
-def _first(config: PlannerConfig, read, warn: Callable[[str], None]) -> tuple[OnnxPolicy, int] | None:
-    if config.mode == "observe":
-        return None
-    wanted = bool(config.policy) or config.needs_policy
-    path = policy_file(config, "")
-    if path is None or not path.is_file():
-        if wanted:
-            raise ConfigError(f"no policy at {path}: make one with `mbrl distill`, or choose another mode")
+def _first(config: PlannerConfig, read: Callable[[bytes], Version], warn: Callable[[str], None]) -> Version | None:
+    path = check_policy(config) if config.mode != "observe" else None
+    if path is None:
         return None
     try:
-        return read(path.read_bytes())
+        first = read(path.read_bytes())
     except PolicyRefused as refusal:
-        if wanted:
+        if config.policy or config.needs_policy:
             raise
         warn(f"{path} is left alone: {refusal}")
         return None
+    if odd := of_another_model(first.found.card, config):
+        warn(odd)
+    return first
 
 
 def check_mode(now: str, new: str, has_policy: bool) -> None:

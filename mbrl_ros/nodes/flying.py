@@ -19,8 +19,9 @@ class Flying:
         self._node, self._agent, self._config = node, agent, config
         self._status = topics.publisher(node, topics.MODEL_STATUS)
         first = load_model(config.model, "", agent.layout) if config.mode != "observe" else None
-        self.models = flown_model(agent, first, self.tell)
-        self.policies = flown_policy(config, agent, node.get_logger().warning, self.tell)
+        log = node.get_logger()
+        self.models = flown_model(agent, first, self.tell, note=log.debug)
+        self.policies = flown_policy(config, agent, log.warning, self.tell, note=log.info)
 
     def take(self) -> None:
         """Between two ticks. In lockstep beside a learner, models are flown when it names them, and not here."""

@@ -61,7 +61,7 @@ class LearnerNode(ManagedNode):
         self._spec = load_robot(config.robot)
         self._inbox = Inbox()
         self._build(config)
-        self._distilling = LiveDistilling(config, self._spec) if config.distill.live else None
+        self._distilling = self._live_distilling(config) if config.distill.live else None
         self._refused_messages = 0
         self._refused_versions: set[int] = set()
         self._models = topics.publisher(self, topics.MODEL)
@@ -136,7 +136,7 @@ class LearnerNode(ManagedNode):
 
     def _on_settings(self, config: LearnerConfig) -> None:
         if config.distill.live and getattr(self, "_distilling", True) is None:
-            self._distilling = LiveDistilling(config, self._spec)
+            self._distilling = self._live_distilling(config)
 
     # What comes in
 
@@ -172,7 +172,10 @@ class LearnerNode(ManagedNode):
             return
         said = values_of(message)
         if self._distilling:
-            self._distilling.refuse(_versions_after(keys.POLICY_REFUSED, said))
+            good = self._distilling.refuse(_versions_after(keys.POLICY_REFUSED, said))
+            if good is not None:
+                self.get_logger().warning("the newest policy was refused: the last good one is published again")
+                self._policies.publish(bytes_message(good))
         refused = _versions_after(keys.MODEL_REFUSED, said)
         refused = (refused & self._offered) - self._refused_versions
         if not refused:
@@ -284,6 +287,9 @@ class LearnerNode(ManagedNode):
 
     # Distillation
 
+    def _live_distilling(self, config: LearnerConfig) -> LiveDistilling:
+        return LiveDistilling(config, self._spec, self.get_logger().warning)
+
     def _distils_next(self) -> bool:
         """Training comes first; but where it always wants more, distillation has its share of the time."""
         live = self._live()
@@ -353,6 +359,7 @@ class LearnerNode(ManagedNode):
         if self._memory:
             journal = self._memory.journal
             values |= {keys.JOURNALED: journal.written, keys.NOT_JOURNALED: journal.in_memory + journal.lost}
+            values["journal_write_ms_max"] = 1e3 * journal.longest_write
             if journal.error:
                 level, text = ERROR, f"the journal is not written, transitions are in memory only: {journal.error}"
                 self.get_logger().error(text, throttle_duration_sec=5.0)

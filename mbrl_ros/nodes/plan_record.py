@@ -1,7 +1,7 @@
 """What became of the planner's ticks: how long plans took, which came late, and which rung of its ladder it stands on.
 
-The rungs are those of the planner itself: all the rollouts that are asked for, fewer of them, no plan. Without a plan,
-or with one that is late, the guard goes on alone: safety/ladder.py.
+The rungs are those of the planner itself: a policy's decision, all the rollouts that are asked for, fewer of them, no
+plan. Without a plan, or with one that is late, the guard goes on alone: safety/ladder.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mbrl_ros.control.rung_times import RungTimes
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.planners.problem import NoPlan, PlanResult
 
-FULL, FEWER, NO_PLAN = "full", "fewer", "no_plan"
+POLICY, FULL, FEWER, NO_PLAN = "policy", "full", "fewer", "no_plan"
 RECENT = 500  # plans behind the percentiles
 
 
@@ -27,15 +27,15 @@ class PlanRecord:
         self._times_ms: deque[float] = deque(maxlen=RECENT)
         self._late = self._no_plans = self._non_finite = 0
         self._effective = 0.0
-        self._rungs = RungTimes((FULL, FEWER, NO_PLAN))
+        self._rungs = RungTimes((POLICY, FULL, FEWER, NO_PLAN))
 
     @property
     def newest_ms(self) -> float:
         return self._times_ms[-1] if self._times_ms else 0.0
 
-    def planned(self, took_ms: float, result: PlanResult | NoPlan | None, all_rollouts: bool, now_ns: int) -> None:
-        """`result`: the planner's; None where the plan is a motion that needed none."""
-        self._rungs.stand(FULL if all_rollouts else FEWER, now_ns)
+    def planned(self, took_ms: float, result: PlanResult | NoPlan | None, rung: str, now_ns: int) -> None:
+        """`result`: the planner's; None where the plan is a policy's, or a motion that needed none."""
+        self._rungs.stand(rung, now_ns)
         self._times_ms.append(took_ms)
         self._late += took_ms > self._dt_ms
         planned = isinstance(result, PlanResult)

@@ -32,13 +32,13 @@ from mbrl_ros.nodes.messages.motion import applied_of, plan_message, target_of, 
 from mbrl_ros.nodes.messages.status import OK, WARN, event_of
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.plan_markers import PlanMarkers
-from mbrl_ros.nodes.plan_record import PlanRecord
+from mbrl_ros.nodes.plan_record import FEWER, FULL, POLICY, PlanRecord
 from mbrl_ros.nodes.run import ManagedNode, run_node
 from mbrl_ros.nodes.self_report import METRICS_PERIOD, SelfReport
 from mbrl_ros.nodes.state_watch import StateWatch
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import PlannerConfig
+from mbrl_ros.settings import POLICY_MODES, PlannerConfig
 from mbrl_ros.types import NS, Action, Event, Plan, RobotState, Transition
 
 COSTLY = ("samples", "horizon", "polish")  # live settings on which the time for a plan depends
@@ -284,10 +284,14 @@ class Planner(ManagedNode):
         self._experience.note(plan.stamp_ns, self._agent.command, plan.exploring)
         took_ms, result = (now_ns - received_ns) / 1e6, self._agent.last_result
         planned = result is not None  # and not decided by a policy
-        whole = not planned or self._agent.samples >= self._settings.current.mppi.samples
-        self._ticks.planned(took_ms, result, whole, now_ns)
+        self._ticks.planned(took_ms, result, self._rung(planned), now_ns)
         if self._pace and planned and self._pace.took(took_ms):
             self._agent.set_samples(self._pace.samples)
+
+    def _rung(self, planned: bool) -> str:
+        if not planned:
+            return POLICY if self._agent.mode in POLICY_MODES else FULL
+        return FULL if self._agent.samples >= self._settings.current.mppi.samples else FEWER
 
     def _wanted(self) -> np.ndarray:
         if self._agent.task.command_size == 0:
@@ -343,6 +347,8 @@ class Planner(ManagedNode):
             "state_gaps": self._watch.gaps,
             "pairs_dropped": self._experience.dropped,
             "cmd_vel_refused": self._command.refused,
+            "policy_strange_steps": self._agent.strange_steps,
+            "policy_strange_inputs": ", ".join(self._agent.strange_inputs),
             **self._assembler.refused,
         }
         if self._pace:

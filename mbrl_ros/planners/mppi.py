@@ -21,8 +21,10 @@ def search(config: MppiConfig, problem: Problem, warm: Tensor, generator: Genera
     """The plan (H, U), and NUMBERS: best and mean return, effective and non-finite candidates, hopeless refinements."""
     low, high = problem.bounds
     mean, count = warm, problem.candidates
-    proposed = round(config.proposals * count) if problem.proposal else 0
-    proposal = problem.proposal() if proposed else None
+    proposed = min(round(config.proposals * count), count - 2) if problem.proposal else 0
+    if proposed:
+        proposal = problem.proposal()
+        proposal = torch.where(torch.isfinite(proposal), proposal, problem.prior[0])
     non_finite = hopeless = warm.new_zeros(())
     for _ in range(config.iterations):
         noise = correlated_noise(count, *warm.shape, config.knot_steps, generator) * (config.noise * problem.noise)

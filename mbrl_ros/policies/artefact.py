@@ -53,19 +53,32 @@ def to_bytes(policy: Policy, value: Value, card: PolicyCard, example: tuple[Tens
 
 def networks(content: bytes) -> tuple[Policy, Value]:
     """What is in the bytes of a policy's file, which a runtime has loaded already."""
-    graph = onnx.load_from_string(content).graph
-    found = {c.name: torch.from_numpy(numpy_helper.to_array(c).copy()) for c in graph.initializer}
+    constants = onnx.load_from_string(content).graph.initializer
+    if any(c.data_location == TensorProto.EXTERNAL for c in constants):
+        raise PolicyRefused("not a policy file of this project: its weights lie in another file")
 
     def layers(of: str) -> tuple[tuple[Tensor, ...], ...]:
         count = sum(name.startswith(f"{of}.weight") for name in found)
         return tuple(tuple(found[f"{of}.{kind}{i}"] for i in range(count)) for kind in ("weight", "bias"))
 
     try:
+        found = {c.name: torch.from_numpy(numpy_helper.to_array(c).copy()) for c in constants}
         mean, std = found["mean"], found["std"]
         policy = Policy(*layers("policy"), mean, std, torch.stack([found["low"], found["high"]]))
-        return policy, Value(*layers("value"), mean, std, found["offset"], found["scale"])
+        value = Value(*layers("value"), mean, std, found["offset"], found["scale"])
     except KeyError as missing:
         raise PolicyRefused(f"not a policy file of this project: it has no {missing}") from missing
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise PolicyRefused(f"not a policy file of this project: {error}") from error
+    for name, network in (("policy", policy), ("value", value)):
+        if not network.weights:
+            raise PolicyRefused(f"not a policy file of this project: it has no {name}.weight0")
+    return policy, value
+
+
+def opset(content: bytes) -> int:
+    """Of ONNX, that a runtime must know."""
+    return max((entry.version for entry in onnx.load_from_string(content).opset_import), default=0)
 
 
 def _value(name: str, size: int):

@@ -7,6 +7,10 @@ A map has `size` (U), `bounds` (2, U), `noise` (U,) and `explore` (U,) scales fo
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import asdict
+
 import torch
 from torch import Tensor
 
@@ -63,3 +67,29 @@ def make_action_map(name: str, spec: RobotSpec):
     if name not in ACTION_MAPS:
         raise ConfigError(f"no action map {name!r}. Known: {', '.join(ACTION_MAPS)}.")
     return ACTION_MAPS[name](spec)
+
+
+def map_hash(name: str, spec: RobotSpec) -> str:
+    """Names what the map makes of decisions: its numbers, the legs and their gait, what the joints' targets start from.
+
+    Gains and dt are in the robot's layout_hash, limits are compared by themselves.
+    """
+    made = make_action_map(name, spec)
+    content = {
+        "name": name,
+        "numbers": [getattr(made, part).tolist() for part in ("bounds", "noise", "explore", "rest")],
+        "knot_steps": getattr(made, "knot_steps", 0),
+        "legs": asdict(spec.legs) if spec.legs else None,
+        "mass": spec.base.mass if spec.base else 0.0,
+        "joints": [[j.name, j.stance, j.reach] for j in spec.actuated],
+    }
+    return hashlib.sha256(json.dumps(_rounded(content), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _rounded(content):
+    """Numbers to six digits, so that no platform's last bit counts."""
+    if isinstance(content, dict):
+        return {key: _rounded(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_rounded(value) for value in content]
+    return f"{content + 0.0:.6g}" if isinstance(content, (int, float)) else content

@@ -8,8 +8,9 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from mbrl_ros.config import ConfigError
+from mbrl_ros.paths import POLICY, model_file
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import LearnerConfig
+from mbrl_ros.settings import POLICY_MODES, LearnerConfig, PlannerConfig
 
 
 def check_gait(spec: RobotSpec) -> None:
@@ -49,3 +50,47 @@ def check_model(file: Path, spec: RobotSpec) -> None:
             f"{file} is a model of robot {robot!r} and does not fit {spec.name!r}: joints, gains, features or dt "
             "differ. Train one with `mbrl train`, or start with --model scratch"
         )
+
+
+def policy_file(planner: PlannerConfig, run: str) -> Path | None:
+    """Where the policy lies that is asked for, else the one beside the model, if there is one; None beside nothing."""
+    if planner.policy:
+        return Path(planner.policy)
+    model = model_file(planner.model, run)
+    return model.with_name(POLICY) if model else None
+
+
+def wants_policy(planner: PlannerConfig) -> str:
+    """The settings that do not work without one; empty: none."""
+    mppi = planner.mppi
+    asked = {
+        f"planner.mode {planner.mode}": planner.mode in POLICY_MODES,
+        "planner.mppi.terminal_value": mppi.terminal_value,
+        f"planner.mppi.proposals {mppi.proposals:g}": mppi.proposals > 0,
+    }
+    return ", ".join(setting for setting, wanted in asked.items() if wanted)
+
+
+def check_policy(planner: PlannerConfig, run: str = "") -> Path | None:
+    """The file of the policy, if there is one. ConfigError where one is wanted and there is none: its bytes are for
+    those who load it. `run`: empty where its name is not known."""
+    path, wanting = policy_file(planner, run), wants_policy(planner)
+    if path is not None and path.is_file():
+        return path
+    if planner.policy or wanting:
+        raise ConfigError(no_policy(planner, path, run))
+    return None
+
+
+def no_policy(planner: PlannerConfig, path: Path | None, run: str) -> str:
+    """What is missing, who wants it, and the mend."""
+    wanting = wants_policy(planner)
+    missing = (
+        f"no policy at {path}" if path else "no policy beside planner.model scratch, and planner.policy names none"
+    )
+    why = f", which {wanting} cannot do without" if wanting else ""
+    source = "" if planner.policy else f" --model {model_file(planner.model, run) or 'DIR'}"
+    return (
+        f"{missing}{why}: make one with `mbrl distill {run or 'RUN'}{source} --out {path.parent if path else 'DIR'}`, "
+        f"name one with planner.policy=FILE, or go without {wanting or 'planner.policy'}"
+    )

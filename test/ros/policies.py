@@ -24,10 +24,9 @@ def policy(version: int, change=lambda network: network, **card) -> bytes:
     states = torch.randn(50, LAYOUT.size, generator=torch.Generator().manual_seed(0))
     network = change(new_policy(LAYOUT, states, 3, MAP.bounds, 0))
     about = {
-        "robot": ROBOT.name, "layout": ROBOT.layout_hash, "task": "quadruped", "action_map": "gait",
-        "version": version, "model_version": 1, "model_hash": "0", "discount": 0.9, "seen": names,
+        "task": "quadruped", "version": version, "model_version": 1, "model_hash": "0", "discount": 0.9, "seen": names,
         "lowest": [-10.0] * len(names), "highest": [10.0] * len(names),
-        "golden_seen": [], "golden_prior": [], "golden_decisions": [], "golden_value": 0.0, **robot_part(ROBOT),
+        "golden_seen": [], "golden_prior": [], "golden_decisions": [], "golden_value": 0.0, **robot_part(ROBOT, "gait"),
     }  # fmt: skip
     example = network.mean, MAP.prior(torch.zeros(3))
     return to_bytes(network, new_value(network, 0), PolicyCard(**about | card), example)

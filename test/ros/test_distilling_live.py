@@ -7,11 +7,13 @@ from graph import Graph
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 
+from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.learning import bytes_of, transition_message
-from mbrl_ros.nodes.messages.status import values_of
+from mbrl_ros.nodes.messages.status import status_message, values_of
 from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.fit import policy_file
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.types import Flag, Transition
 
@@ -84,6 +86,21 @@ def test_a_learner_that_was_killed_publishes_its_newest_policy_again_and_counts_
     graph.until(lambda: int(graph.diagnostics("learner").get("distill_rounds", 0)) > 1, "new rounds")
     versions = [version_of(content) for content in heard]
     assert versions == sorted(set(versions))
+
+
+def test_a_policy_that_was_refused_gives_its_place_to_the_last_good_one(run):
+    graph = run(*LIVE)
+    heard = graph.probe.collect(topics.POLICY, bytes_of)
+    to = graph.probe.publisher(topics.MODEL_STATUS)
+    graph.start("learner")
+    graph.probe.until_connected(to)
+    graph.until(lambda: heard, "the first policy")
+    assert set_live(graph, False).successful
+    graph.probe.spin(0.5)
+    refused = {f"{keys.POLICY_REFUSED}{version_of(content)}": "does not walk" for content in heard}
+    to.publish(status_message("planner", "", refused))
+    good = policy_file(graph.run.planner, "quadruped_mpc").read_bytes()
+    graph.until(lambda: heard[-1] == good, "the one with which the planner began")
 
 
 def test_training_does_not_wait_for_a_round_to_end(run):

@@ -65,14 +65,25 @@ def test_bytes_that_are_no_policy_of_this_robot_are_refused_by_name_and_the_plan
         assert planner.says().startswith("refused a policy: ") and reason in planner.says()
         assert planner.graph.model_status[-1].level == ERROR
         assert told(planner)["policy"] == "3"
-    assert "another" in told(planner)["policy refused 5"] and "low differs" in told(planner)["policy refused 6"]
-    assert "refused 5" not in told(planner), "that would be a model"
-    planner.policy_to.publish(bytes_message(policy(5)))  # the number was refused once and for all
-    planner.probe.spin(SAYS_NOTHING)
-    planner.steps(2)
-    assert told(planner)["policy"] == "3"
+    assert "low differs" in told(planner)["policy refused 6"]
+    assert "refused 6" not in told(planner), "that would be a model"
+    assert "policy refused 5" not in told(planner), "the numbers of another robot's policies are not ours"
+    planner.offer(policy(6), planner.policy_to)  # another file of a number that was refused
+    assert told(planner)["policy"] == "6" and "policy refused 6" not in told(planner)
     planner.offer(good, planner.policy_to)
     assert told(planner)["policy"] == "4"
+
+
+def test_another_file_of_the_number_that_is_flown_is_another_policy(alone):
+    planner = alone()
+    planner.steps(2)
+    planner.policy_to.publish(bytes_message(policy(3)))  # the same file again
+    planner.probe.spin(SAYS_NOTHING)
+    planner.step()
+    assert planner.graph.said_anew("planner")["policy_swaps"] == "0"
+    planner.offer(policy(3, turning_left), planner.policy_to)
+    said = planner.graph.said_anew("planner")
+    assert (said["policy_version"], said["policy_swaps"]) == ("3", "1")
 
 
 def test_a_policy_whose_decisions_are_not_finite_is_given_up_for_the_one_before(alone):

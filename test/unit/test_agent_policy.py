@@ -124,3 +124,30 @@ def test_what_the_model_foresees_is_blamed_on_the_model():
     agent.set_model(Broken(), 2)
     agent.act(standing(0), WALK)
     assert isinstance(agent.last_result, NoPlan)
+
+
+def test_states_that_the_policy_does_not_know_are_counted_and_named(monkeypatch):
+    agent, strange = flying(), np.array([1, 3])
+    monkeypatch.setattr(agent._policy, "strange", lambda seen: strange)
+    agent.act(standing(0), WALK)
+    strange = np.array([], int)
+    agent.act(standing(20), WALK)
+    assert agent.strange_steps == 1 and agent.strange_inputs == ("gy", "vx")
+    assert agent.last_result is None  # in mode policy nothing but the policy decides
+
+
+def test_a_proposal_that_is_not_finite_spoils_no_plan(monkeypatch):
+    agent = hybrid()
+    agent.configure(replace(agent.config, mode="mppi", mppi=replace(agent.config.mppi, proposals=0.4)))
+    monkeypatch.setattr(agent._policy, "policy", replace(agent._policy.policy, mean=torch.full((39,), torch.nan)))
+    agent.set_policy(agent._policy)
+    assert decided_by_plan(agent, 0)
+
+
+def test_plans_that_want_a_value_are_none_without_a_policy_and_that_is_not_the_models_fault():
+    agent = hybrid()
+    agent.configure(replace(agent.config, mode="mppi", mppi=replace(agent.config.mppi, terminal_value=True)))
+    assert decided_by_plan(agent, 0)
+    agent.set_policy(None)
+    assert isinstance(agent.act(standing(20), WALK), NoPlan)
+    assert agent.last_result is None

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
+from gate_driver import standing
 from learning_driver import GO1
 from test_policy_file import LAYOUT, MAP, content, loaded
 
@@ -14,8 +15,11 @@ from mbrl_ros import cli
 from mbrl_ros.bench import deployment, pushes
 from mbrl_ros.bench.deployment import CONTENDERS, Driven, with_contender
 from mbrl_ros.bench.pushes import MODES, Blow, bench_pushes, blows, change, pushed, recovered_after, with_mode
+from mbrl_ros.config import ConfigError
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.learning.evaluating import driving
+from mbrl_ros.learning.session import Session
+from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.policies.network import new_policy
 from mbrl_ros.settings import EnsembleConfig, load_run
 
@@ -116,6 +120,9 @@ def test_pushes_are_reported_with_all_keys_in_every_row(tmp_path, monkeypatch, c
     report = json.loads(path.read_text())
     assert [(row["speed"], row["falls"]) for row in report["rows"]] == [(0.2, 0), (6.0, 2)]
     assert report["schema"] == 1 and report["seeds"] == [0, 1]
+    config = report["config"]
+    assert (config["commands"], config["speeds"], config["directions"]) == ([[0.4, 0.0, 0.0]], [6.0, 0.2], 1)
+    assert config["policy"] is None, "none was needed"
     assert len({frozenset(row) for row in report["rows"]}) == 1
     assert path.with_suffix(".png").is_file()
     assert "2 of 2" in capsys.readouterr().out
@@ -181,6 +188,20 @@ def test_a_decider_decides_in_every_state_and_begins_anew_at_the_end():
     assert [plan.sequence for plan in plans] == list(range(len(plans)))
 
 
+def test_a_walk_that_never_begins_comes_to_an_end(monkeypatch):
+    monkeypatch.setattr(deployment, "WARM_UP", 0.1)
+    monkeypatch.setattr(Session, "following", False)
+    with pytest.raises(ConfigError, match="the guard followed for 0.0 of 0.1 s"):
+        deployment.states_of_walk(with_contender(RUN, "policy"), GO1, MODEL, POLICY, seconds=0.1)
+
+
+def test_a_step_without_a_plan_is_timed_and_the_walk_goes_on(monkeypatch):
+    walk = [standing(20 * k) for k in range(3)]
+    decide = deployment.decider(with_contender(RUN, "policy"), GO1, MODEL, POLICY, walk)
+    monkeypatch.setattr(POLICY, "decide", lambda seen, prior: np.full(len(prior), np.nan, np.float32))
+    assert [isinstance(decide(), NoPlan) for _ in range(4)] == [True] * 4
+
+
 def test_a_policy_is_reported_with_all_keys_in_every_row(tmp_path):
     file, path = tmp_path / "policy.onnx", tmp_path / "policy.json"
     file.write_bytes(file_of_a_policy())
@@ -189,5 +210,9 @@ def test_a_policy_is_reported_with_all_keys_in_every_row(tmp_path):
     assert cli.main(["bench", "policy", "--policy", str(file), *short, *sizes, "--report", str(path)]) == 0
     report = json.loads(path.read_text())
     assert [row["name"] for row in report["rows"]] == list(CONTENDERS)
+    config = report["config"]
+    assert (config["commands"], config["hold"]) == ([[0.3, 0.0, 0.0]], 2.1)
+    assert (config["policy"]["version"], config["policy"]["model_hash"]) == (7, "0123")
+    assert config["planner"]["policy"] == str(file)
     assert len({frozenset(row) for row in report["rows"]}) == 1
     assert path.with_suffix(".png").is_file()

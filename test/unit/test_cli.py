@@ -156,6 +156,8 @@ def test_a_place_that_only_looks_writable_is_found_out_at_the_beginning(capsys, 
         (("train", "cartpole_mpc", "--commands", "0.2,0,0"), "cartpole has no base to drive"),
         (("eval", "cartpole_mpc", "--commands", "0.2,0,0"), "cartpole has no base to drive"),
         (("eval", "quadruped_mpc", "--policy", "/nowhere/policy.onnx"), "make one with `mbrl distill quadruped_mpc"),
+        (("train", "quadruped_mpc", "--set", "planner.mppi.terminal_value=true"), "train plans without a policy"),
+        (("train", "quadruped_mpc", "--set", "planner.mppi.proposals=0.2"), "planner.mppi.proposals: mbrl train plans"),
     ],
 )
 def test_what_could_not_come_to_an_end_or_to_a_result_is_refused_first(capsys, arguments, complaint):

@@ -3,145 +3,70 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
+from distilling_driver import LAYOUT, MAP, TINY, Lesson, finished, policy, valuer, world
 from learning_driver import GO1
 
 from mbrl_ros import cli
-from mbrl_ros.distilling.imagined import Imagined
-from mbrl_ros.distilling.rounds import PATIENCE, Distiller, Round
-from mbrl_ros.distilling.teacher import Teacher
-from mbrl_ros.distilling.valuing import Valuer
-from mbrl_ros.dynamics.ensemble import new_ensemble
-from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.distilling.rounds import PATIENCE, Distiller
+from mbrl_ros.distilling.visiting import Visits
+from mbrl_ros.learning.models import load_model
+from mbrl_ros.learning.policies import load_policy
 from mbrl_ros.paths import model_file
-from mbrl_ros.policies.network import new_policy, seen_from
 from mbrl_ros.policies.runner import OnnxPolicy
-from mbrl_ros.robots.action_maps import make_action_map
-from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import CostConfig, DistillConfig, EnsembleConfig, MppiConfig, PlannerConfig, ValueConfig
-from mbrl_ros.tasks import make_task
-
-LAYOUT = FeatureLayout(GO1)
-TASK, MAP = make_task("quadruped", LAYOUT), make_action_map("gait", GO1)
-FREE = CostConfig(smoothness=0.0, prior=0.0)
-PLANNER = PlannerConfig(mppi=MppiConfig(samples=20, horizon=4), seed=3)
-TINY = DistillConfig(samples=20, rounds=2, robots=5, steps=4, updates=30, batch=16, judges=5)
-LITTLE = ValueConfig(robots=5, steps=4, batches=2, updates=5, batch=16)
-STILL = torch.zeros(8, LAYOUT.size)
-STILL[:, LAYOUT.gravity.start + 2] = -1.0
-STILL[:, LAYOUT.height.start] = 0.285
-
-
-def world(seed=3, starts=STILL):
-    model = FoldedEnsemble(new_ensemble(EnsembleConfig(members=5, width=8), LAYOUT, 0))
-    return Imagined(LAYOUT, replace(PLANNER, seed=seed), model, TASK, MAP, starts)
-
-
-def policy():
-    return new_policy(LAYOUT, STILL + 0.1 * torch.randn(STILL.shape), 3, MAP.bounds, 0)
-
-
-def valuer(imagined=None, config=LITTLE):
-    return Valuer(policy(), imagined or world(), config, PLANNER.mppi, PLANNER.cost, seed=0)
-
-
-class Lesson:
-    """Says the same to everybody: the prior, a little to one side."""
-
-    def begin(self, priors):
-        pass
-
-    def sensitivity(self, robots):
-        return torch.ones(MAP.size)
-
-    def listen_to(self, policy, value, discount, horizon):
-        pass
-
-    def decisions(self, robots):
-        return robots.priors + 0.1
-
-
-# Robots in the model
-
-
-def test_robots_begin_where_the_real_one_was_and_are_told_at_first_to_go_on_as_they_do():
-    starts = STILL.clone()
-    starts[:, LAYOUT.linear_velocity.start] = 0.5
-    robots = world(starts=starts).robots(10)
-    assert robots.states[:, LAYOUT.linear_velocity.start].tolist() == [0.5] * 10
-    torch.testing.assert_close(robots.commands, torch.tensor([0.5, 0.0, 0.0]).expand(10, 3))
-    assert (robots.wanted != robots.commands).any()
-
-
-def test_commands_are_approached_as_the_planner_approaches_them():
-    imagined = world()
-    robots = imagined.robots(10)
-    for _ in range(5):
-        before, robots = robots, imagined.step(robots, robots.priors)
-        change = robots.commands - before.commands
-        assert (change[:, :2].norm(dim=1) <= PLANNER.acceleration_limit * GO1.dt + 1e-6).all()
-        assert (change[:, 2].abs() <= PLANNER.yaw_acceleration_limit * GO1.dt + 1e-6).all()
-    assert (robots.commands.abs().sum(1) > 0).any()
-    torch.testing.assert_close(robots.priors[4], MAP.prior(robots.commands[4]))
-
-
-def test_a_robot_that_fell_is_somewhere_else_and_the_others_go_on():
-    imagined = world()
-    robots = imagined.robots(10)
-    robots.states[3, LAYOUT.height.start] = 0.0
-    robots.states[4] = torch.nan
-    after = imagined.step(robots, robots.priors)
-    assert torch.isfinite(after.states).all() and not TASK.terminated(after.states).any()
-    torch.testing.assert_close(after.phases, (robots.phases + GO1.dt / GO1.legs.gait.period) % 1.0)
-
-
-def test_the_same_world_with_the_same_luck_is_the_same_again():
-    first = world()
-    one, other = (w.robots(5) for w in (first.again(7), first.again(7)))
-    for name in ("states", "wanted", "phases"):
-        torch.testing.assert_close(getattr(one, name), getattr(other, name))
-    assert (first.again(8).robots(5).phases != one.phases).all()
-
-
-# The teacher
-
-
-def test_a_teacher_decides_within_bounds_for_every_robot_and_remembers_their_plans():
-    imagined = world()
-    teacher = Teacher(PLANNER, imagined.model, TASK, MAP, LAYOUT.size, imagined.phase_step)
-    robots = imagined.robots(5)
-    teacher.begin(robots.priors)
-    first = torch.stack(list(teacher.decisions(robots)))
-    assert first.shape == (5, MAP.size)
-    assert (first >= MAP.bounds[0]).all() and (first <= MAP.bounds[1]).all()
-    again = torch.stack(list(teacher.decisions(robots)))
-    assert not torch.equal(first, again)  # from a warm start, and with other random numbers
-
-
-def test_what_matters_more_to_the_return_weighs_more():
-    class Stiff(FoldedEnsemble):
-        """Only the first joint's target moves the robot, and far."""
-
-        def rollout(self, states, actions):
-            out = states[:, :, None].expand(*actions.shape[:3], -1).clone()
-            out[..., LAYOUT.linear_velocity.start] = 5.0 * (actions[..., 0] - GO1.stance[0])
-            return out
-
-    joints = make_action_map("joint", GO1)
-    model = Stiff(new_ensemble(EnsembleConfig(members=5, width=8), LAYOUT, 0))
-    config = replace(PLANNER, action_map="joint")
-    imagined = Imagined(LAYOUT, config, model, TASK, joints, STILL)
-    teacher = Teacher(config, model, TASK, joints, LAYOUT.size, imagined.phase_step)
-    robots = imagined.robots(5)
-    teacher.begin(robots.priors)
-    weights = teacher.sensitivity(robots)
-    assert weights.mean() == pytest.approx(1.0)
-    assert weights[0] > 3 * weights[1:].max() and (weights > 0).all()
-
+from mbrl_ros.settings import load_run
 
 # Rounds
+
+
+def judged(*rewards):
+    """In place of Distiller.earned."""
+    coming = list(rewards)
+
+    def earned(policy):
+        yield 0.5
+        return coming.pop(0)
+
+    return earned
+
+
+def test_an_error_counts_by_what_it_costs():
+    weights = torch.zeros(MAP.size)
+    weights[0] = MAP.size
+    distiller = Distiller(policy(), world(), Lesson(weights), valuer(), replace(TINY, updates=300, rounds=3), seed=0)
+    while not distiller.done:
+        list(distiller.round())
+    robots = world().robots(5)
+    wished = distiller._policy.wish(world().seen(robots), robots.priors) - robots.priors
+    off = (wished - 0.1).abs().mean(0)
+    assert off[0] < 0.04 < 0.06 < off[1:].max()
+
+
+def test_a_teacher_listens_from_the_round_that_is_set_to_the_best_policy_so_far():
+    lesson, config = Lesson(), replace(TINY, guided_from=2, guided_horizon=3)
+    distiller = Distiller(policy(), world(), lesson, valuer(), config, seed=0)
+    list(distiller.round())
+    assert not lesson.heard
+    best, value = distiller.best, distiller.best_value
+    list(distiller.round())
+    assert [(p is best, v is value, h) for p, v, h in lesson.heard] == [(True, True, 3)]
+    assert [r.guided for r in distiller.rounds] == [False, True]
+
+
+def test_a_teacher_does_not_listen_before_there_is_a_value():
+    lesson = Lesson()
+    distiller = Distiller(policy(), world(), lesson, valuer(), replace(TINY, guided_from=1), seed=0)
+    list(distiller.round())
+    assert not lesson.heard
+    list(distiller.round())
+    assert len(lesson.heard) == 1
+
+
+def test_what_a_policy_earns_is_found_a_step_at_a_time_and_is_the_same_again():
+    distiller = Distiller(policy(), world(), Lesson(), valuer(), TINY, seed=0)
+    assert list(distiller.earned(distiller.best)) == [0.0, 0.25, 0.5, 0.75]
+    assert finished(distiller.earned(distiller.best)) == finished(distiller.earned(distiller.best))
 
 
 def test_a_policy_comes_nearer_to_what_it_is_told():
@@ -159,7 +84,7 @@ def test_the_policy_that_earned_most_is_kept_and_is_not_trained_on():
     list(distiller.round())
     assert distiller.rounds[0].best
     kept = [weight.clone() for weight in distiller.best.weights]
-    distiller.earned = lambda policy: -np.inf
+    distiller.earned = judged(-torch.inf)
     list(distiller.round())
     assert not distiller.rounds[1].best
     for before, after in zip(kept, distiller.best.weights, strict=True):
@@ -167,74 +92,40 @@ def test_the_policy_that_earned_most_is_kept_and_is_not_trained_on():
     assert not any(parameter.requires_grad for parameter in distiller.best.parameters)
 
 
-def test_rounds_end_when_some_in_a_row_bring_nothing():
+def played(*rounds):
+    """Rounds of which the teacher's way, the imitation and the reward are given."""
     distiller = Distiller(policy(), world(), Lesson(), valuer(), replace(TINY, rounds=50), seed=0)
-    distiller.rounds = [Round(1, 0.0, 0.0, -1.0, 1.0, True)] + [Round(1, 0.0, 0.0, -2.0, 1.0, False)] * (PATIENCE - 1)
-    assert not distiller.done
-    distiller.rounds.append(Round(1, 0.0, 0.0, -2.0, 1.0, False))
-    assert distiller.done
+    for guided, imitation, reward in rounds:
+        distiller._listen, distiller._off = going(guided), lambda first, off=imitation: going(off)()
+        distiller.earned = judged(reward)
+        distiller._train = lambda: iter(())
+        list(distiller.round())
+    return distiller
 
 
-# What it is worth
+def going(found):
+    def part():
+        yield 0.5
+        return found
+
+    return part
 
 
-class Stays(FoldedEnsemble):
-    """Nothing ever changes, however it is told to move."""
-
-    def rollout(self, states, actions):
-        return states[:, :, None].expand(*actions.shape[:3], -1).clone()
-
-
-def staying(starts):
-    model = Stays(new_ensemble(EnsembleConfig(members=5, width=8), LAYOUT, 0))
-    return Imagined(LAYOUT, replace(PLANNER, cost=FREE), model, TASK, MAP, starts)
+def test_rounds_end_when_some_in_a_row_bring_nothing():
+    useless = [(False, 1.0, -2.0)] * PATIENCE
+    assert not played((False, 1.0, -1.0), *useless[:-1]).done
+    assert played((False, 1.0, -1.0), *useless).done
 
 
-def test_a_state_in_which_one_stays_is_worth_its_reward_for_ever():
-    starts = STILL.repeat(20, 1)
-    starts[:, LAYOUT.linear_velocity.start] = torch.linspace(-0.3, 0.8, len(starts))
-    imagined = staying(starts)
-    config = ValueConfig(discount=0.8, robots=50, steps=10, batches=60, updates=60)
-    ours = Valuer(policy(), imagined, config, PLANNER.mppi, FREE, seed=0)
-    list(ours.learn(policy()))
-    assert ours.off < 0.3
-    robots = imagined.robots(50)
-    commands = torch.zeros(50, 3)
-    with torch.no_grad():
-        found = ours.value.worth(seen_from(robots.states, commands, robots.phases))
-    wanted = TASK.reward(robots.states, commands.T) / (1 - 0.8)
-    assert (found - wanted).abs().median() < 0.4 * (wanted - wanted.median()).abs().median()
+def test_a_policy_that_comes_nearer_to_its_teacher_is_progress_and_not_the_best():
+    distiller = played((False, 1.0, -1.0), (False, 0.9, -2.0), (False, 0.95, -2.0))
+    assert [(r.best, r.progress) for r in distiller.rounds] == [(True, True), (False, True), (False, False)]
 
 
-def rolled(valuer, policy):
-    """What came of one batch of rollouts."""
-    rollouts = valuer._rollouts(policy, 0.0)
-    while True:
-        try:
-            next(rollouts)
-        except StopIteration as end:
-            return end.value
-
-
-def test_who_is_lost_stays_lost_and_earns_for_ever_what_he_earned_by_it():
-    lost = STILL.clone()
-    lost[:, LAYOUT.height.start] = 0.05
-    ours = Valuer(policy(), staying(lost), ValueConfig(robots=5, steps=3, discount=0.9), PLANNER.mppi, FREE, seed=0)
-    found = rolled(ours, policy())
-    assert found.seen.shape == (15, LAYOUT.size + 5)
-    reward = TASK.reward(lost[:1], torch.zeros(3, 1))
-    assert found.earned.max() <= 10 * float(reward) + 1.0  # and what the command is missed by
-
-
-def test_what_decisions_cost_is_taken_off():
-    wild = policy()
-    wild.weights[-1].mul_(100.0)
-    dear, free = CostConfig(smoothness=5.0, prior=5.0), FREE
-    earned = [
-        rolled(Valuer(wild, staying(STILL), replace(LITTLE, robots=50), PLANNER.mppi, cost, seed=0), wild).earned
-        for cost in (dear, free)
-    ]
-    assert earned[0].mean() < earned[1].mean() - 1.0
+def test_how_near_it_comes_is_compared_with_rounds_of_the_same_teacher():
+    distiller = played((False, 0.1, -1.0), (True, 0.9, -2.0), (True, 0.8, -2.0), (True, 0.85, -2.0))
+    assert [r.progress for r in distiller.rounds] == [True, True, True, False]
+    assert [r.best for r in distiller.rounds] == [True, False, False, False]
 
 
 # From the command line
@@ -259,6 +150,34 @@ def test_distilling_writes_a_policy_that_flies_and_a_report(tmp_path):
     assert flown.card.model_version > 0 and len(flown.card.lowest) == LAYOUT.size + 5
     assert [r["decisions"] for r in json.loads(report.read_text())["rounds"]] == [10, 20]
     assert (tmp_path / "report.png").is_file()
+
+
+def test_it_begins_where_the_robot_comes_to_under_the_policy(tmp_path, capsys, monkeypatch):
+    come_to = []
+    monkeypatch.setattr(Distiller, "begin_also_in", lambda self, states: come_to.append(states))
+    report = tmp_path / "report.json"
+    arguments = ["distill", "quadruped_mpc", "--robot-seconds", "24", "--out", str(tmp_path), "--report", str(report)]
+    assert cli.main([*arguments, "--set", *SMALL]) == 0
+    assert "the robot was driven for 8 s" in capsys.readouterr().out, "a sixth after each of two rounds"
+    assert json.loads(report.read_text())["robot_seconds"] == 24.0
+    assert len(come_to) == 2 and len(come_to[0]) > 0
+
+
+@pytest.mark.parametrize("seconds", ("nan", "inf", "-3"))
+def test_a_robot_is_not_driven_for_what_is_no_time(seconds, tmp_path, capsys):
+    assert cli.main(["distill", "quadruped_mpc", f"--robot-seconds={seconds}", "--out", str(tmp_path)]) == 2
+    assert f"--robot-seconds {seconds}: expected 0 s or more" in capsys.readouterr().err
+
+
+def test_visits_go_on_from_each_other_and_bring_states_in_which_the_policy_drove():
+    run = load_run("quadruped_mpc")
+    model, _ = load_model("pretrained", run.name, LAYOUT)
+    visits, flown = Visits(run, GO1, model), load_policy(run, GO1)
+    first, second = visits.drive(flown, 6.0), visits.drive(flown, 1.0)
+    assert first.shape[1] == LAYOUT.size and 0 < len(first) < 300, "not before the guard has faded in"
+    assert len(second) == 50 and visits.falls == 0
+    upright = torch.cat([first, second])[:, LAYOUT.gravity.start + 2]
+    assert (upright < -0.9).all()
 
 
 def test_a_model_alone_cannot_be_distilled(tmp_path, capsys):

@@ -33,11 +33,12 @@ def model():
 
 
 def flown(version=None, **changes):
-    """A model of that version, or none at all; its agent; and what was told."""
+    """A model of that version, or none at all; its agent; and what was told, and noted by the way."""
     told = Told()
     agent = Agent(CARTPOLE, replace(CONFIG, **changes))
     first = (model(), card(version)) if version else None
-    return flown_model(agent, first, told.append), agent, told
+    told.noted = []
+    return flown_model(agent, first, told.append, told.noted.append), agent, told
 
 
 def offered(models, version, spoil=lambda content: content):
@@ -71,6 +72,7 @@ def test_the_version_that_is_flown_already_is_not_taken_over_again():
     models, _, told = flown(1)
     offered(models, 1)
     assert (models.swaps, told) == (0, [])
+    assert told.noted == ["ignored model 1: it is the one that is flown"]
 
 
 def test_several_that_came_are_taken_over_in_their_order():

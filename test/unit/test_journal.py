@@ -19,7 +19,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Float64MultiArray
 
 from mbrl_ros.data import journal_file
-from mbrl_ros.data.journal import MOST_WAITING, RETRY, Journal, files, new_file, recent, repair
+from mbrl_ros.data.journal import MOST_WAITING, PIECE, RETRY, Journal, files, new_file, recent, repair
 from mbrl_ros.data.journal_file import Entry, JournalFile, read
 from mbrl_ros.nodes.messages.learning import transition_message, transition_of
 
@@ -248,6 +248,18 @@ def test_a_full_disk_keeps_transitions_in_memory_until_there_is_room(tmp_path):
     one.close()
     assert numbers(files(tmp_path)) == list(range(30))
     assert not any(read(path).torn for path in files(tmp_path))
+
+
+def test_of_a_backlog_is_written_what_there_is_room_for(tmp_path):
+    clock, disk = Clock(), FullDisk(0)
+    one = journal(tmp_path, open_file=disk, clock=clock)
+    add(one, 0, 5 * PIECE)
+    one.flush()
+    clock.now, disk.room = clock.now + RETRY, 20_000  # bytes
+    one.flush()
+    assert one.error and one.written in (PIECE, 2 * PIECE, 3 * PIECE)
+    assert one.written + one.in_memory == 5 * PIECE
+    assert numbers(files(tmp_path)) == list(range(one.written))
 
 
 def test_a_disk_that_stays_full_leaves_no_empty_files_and_counts_what_is_given_up(tmp_path):

@@ -36,6 +36,18 @@ def improved(score, **more):
     return warm
 
 
+def test_few_candidates_leave_room_for_the_mean_and_the_prior_beside_proposals():
+    seen = []
+
+    def score(decisions):
+        seen.append(decisions.clone())
+        return towards(0.0)(decisions)
+
+    asked = replace(problem(score, candidates=3, prior=0.2), proposal=lambda: torch.full((SIZE,), 0.6))
+    plan(replace(CONFIG, proposals=0.9), asked, torch.zeros(HORIZON, SIZE), seeded())
+    assert seen[0][:, 0, 0].tolist() == pytest.approx([0.0, 0.2, 0.6])
+
+
 def test_it_finds_the_best_plan_of_a_quadratic_score():
     goal = torch.tensor([0.5, -0.3])
     torch.testing.assert_close(improved(towards(goal)), goal.expand(HORIZON, SIZE), atol=0.06, rtol=0)

@@ -3,7 +3,7 @@
 import pytest
 
 from mbrl_ros.control.pace import RETURN, Pace
-from mbrl_ros.nodes.plan_record import PlanRecord
+from mbrl_ros.nodes.plan_record import FEWER, FULL, PlanRecord
 from mbrl_ros.types import NS
 
 DT = 0.02  # s
@@ -22,7 +22,7 @@ class Ticks:
             if ms is None:
                 self.record.failed(self.now_ns)
                 continue
-            self.record.planned(ms, None, self.pace.samples >= self.most, self.now_ns)
+            self.record.planned(ms, None, FULL if self.pace.samples >= self.most else FEWER, self.now_ns)
             self.pace.took(ms)
         return self
 

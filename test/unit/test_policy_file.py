@@ -11,13 +11,16 @@ import torch
 from learning_driver import GO1
 from onnx import helper
 
+from mbrl_ros.learning.policies import load_policy
 from mbrl_ros.policies import runner
 from mbrl_ros.policies.artefact import OPSET, to_bytes
 from mbrl_ros.policies.card import CARD, PolicyCard, PolicyRefused, input_names, robot_part
 from mbrl_ros.policies.network import new_policy, new_value
 from mbrl_ros.policies.runner import OnnxPolicy
-from mbrl_ros.robots.action_maps import make_action_map
+from mbrl_ros.robots.action_maps import make_action_map, map_hash
 from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.settings import load_run
 
 LAYOUT = FeatureLayout(GO1)
 MAP = make_action_map("gait", GO1)
@@ -27,10 +30,10 @@ INPUTS = LAYOUT.size + 5
 def card(spec=GO1, **changes) -> PolicyCard:
     names = input_names(FeatureLayout(spec), 3)
     about = {
-        "robot": spec.name, "layout": spec.layout_hash, "task": "quadruped", "action_map": "gait", "version": 7,
+        "task": "quadruped", "version": 7,
         "model_version": 44, "model_hash": "0123", "seen": names, "lowest": [-1.0] * INPUTS, "highest": [1.0] * INPUTS,
         "golden_seen": [], "golden_prior": [], "golden_decisions": [], "golden_value": 0.0, "discount": 0.95,
-        **robot_part(spec),
+        **robot_part(spec, "gait"),
     }  # fmt: skip
     return PolicyCard(**about | changes)
 
@@ -123,7 +126,6 @@ LOW = np.array(GO1.target_limits[0])
 @pytest.mark.parametrize(
     "changes, reason",
     [
-        ({"robot": "another"}, "robot 'another' is not for 'go1_like'"),
         ({"joints": SWAPPED}, "in another order: FR_thigh_joint where FR_hip_joint"),
         ({"joints": ["tail", *GO1.actuated_names[1:]]}, "without FR_hip_joint, with tail"),
         ({"low": [*(LOW[:3] - 0.1), *LOW[3:]]}, "low differs at FR_hip_joint, FR_thigh_joint, FR_calf_joint"),
@@ -140,12 +142,63 @@ LOW = np.array(GO1.target_limits[0])
         ({"golden_seen": [0.0]}, "not as long as"),
         ({"lowest": []}, "not as long as"),
         ({"golden_prior": [0.0]}, "its card says"),
+        ({"map_hash": "f" * 16}, "the gait or the action map 'gait' was changed since"),
+        ({"discount": 1.0}, "discount 1 must be"),
+        ({"discount": -0.1}, "discount -0.1 must be"),
+        ({"model_version": -1}, "model_version -1"),
+        ({"lowest": [0.0, 2.0, *[0.0] * (INPUTS - 2)]}, "gy from 2 to 1: its lowest is above its highest"),
+        ({"low": [9.0, *LOW[1:]]}, "FR_hip_joint from 9 to 0.863: its lowest is above its highest"),
     ],
 )
 def test_a_card_that_does_not_fit_is_refused_by_name_and_reason(changes, reason):
     with pytest.raises(PolicyRefused, match=reason) as refusal:
         loaded(with_card(content(), **changes))
     assert refusal.value.version == 7
+
+
+def test_the_number_of_another_robots_policy_says_nothing_here():
+    with pytest.raises(PolicyRefused, match="robot 'another' is not for 'go1_like'") as refusal:
+        loaded(with_card(content(), robot="another"))
+    assert refusal.value.version is None
+
+
+@pytest.mark.parametrize("version", [0, -1, 2**53 + 1])
+def test_what_cannot_count_versions_is_none(version):
+    with pytest.raises(PolicyRefused, match=f"not a policy file: version {version}"):
+        loaded(with_card(content(), version=version))
+
+
+@pytest.mark.parametrize("changes", [{"period": 0.5}, {"duty": 0.6}, {"stride": (0.5, 0.3, 1.0)}])
+def test_a_robot_of_another_gait_refuses_it(changes):
+    legs = replace(GO1.legs, gait=replace(GO1.legs.gait, **changes))
+    with pytest.raises(PolicyRefused, match="the gait or the action map 'gait' was changed since"):
+        loaded(content(), spec=replace(GO1, legs=legs))
+
+
+def test_a_robot_with_other_legs_refuses_it():
+    with pytest.raises(PolicyRefused, match="the gait or the action map"):
+        loaded(content(), spec=replace(GO1, legs=replace(GO1.legs, thigh=GO1.legs.thigh + 0.01)))
+
+
+def test_the_last_bit_of_a_number_is_no_other_gait():
+    mass = float(np.nextafter(GO1.base.mass, 100.0))
+    assert map_hash("gait", replace(GO1, base=replace(GO1.base, mass=mass))) == map_hash("gait", GO1)
+
+
+def test_a_policy_of_another_number_of_decisions_is_refused():
+    """Whole in itself, but the action map would not know what to do with them."""
+    bounds = MAP.bounds[:, :15]
+    small = new_policy(LAYOUT, torch.randn(50, LAYOUT.size), 3, bounds, 0)
+    seen, prior = example()
+    data = to_bytes(small, worth(small), card(), (seen, prior[:15]))
+    with pytest.raises(PolicyRefused, match="15 and 15 decisions, action map 'gait' has 16"):
+        loaded(data)
+
+
+@pytest.mark.parametrize("file", ["quadruped_mpc", "cartpole_mpc"])
+def test_the_policies_that_are_shipped_fit_their_robots(file):
+    run = load_run(file)
+    assert load_policy(run, load_robot(run.planner.robot)).card.map_hash
 
 
 def test_limits_that_were_tightened_since_refuse_it():
@@ -178,6 +231,43 @@ def torn_card(made):
     made.metadata_props[0].value = made.metadata_props[0].value[:-50]
 
 
+def huge_number(made):
+    made.metadata_props[0].value = made.metadata_props[0].value.replace('"discount": 0.95', f'"discount": {10**400}')
+
+
+def huge_card(made):
+    made.metadata_props.add(key="novel", value="x" * 2_000_000)
+
+
+def renamed(*names):
+    """The graph answers as before; only a planner finds nothing under these names."""
+
+    def change(made):
+        for constant in made.graph.initializer:
+            if constant.name in names:
+                old, constant.name = constant.name, f"other {constant.name}"
+                for node in made.graph.node:
+                    node.input[:] = [constant.name if i == old else i for i in node.input]
+
+    return change
+
+
+def other_weights_for_the_planner(made):
+    """The graph answers right by weights under other names."""
+    renamed("policy.weight0")(made)
+    (right,) = (c for c in made.graph.initializer if c.name == "other policy.weight0")
+    wrong = made.graph.initializer.add()
+    wrong.CopyFrom(right)
+    wrong.name = "policy.weight0"
+    wrong.raw_data = (onnx.numpy_helper.to_array(right) * 1.5).astype(np.float32).tobytes()
+
+
+def answers_renamed(made):
+    made.graph.output[1].name = "worth"
+    for node in made.graph.node:
+        node.output[:] = ["worth" if o == "value" else o for o in node.output]
+
+
 @pytest.mark.parametrize(
     "change, reason",
     [
@@ -186,6 +276,15 @@ def torn_card(made):
         (unknown_opset, "not a policy that this onnxruntime can load"),
         (no_card, "it has no card"),
         (torn_card, "its card is damaged"),
+        (huge_number, "its card is damaged"),
+        (huge_card, "letters about itself"),
+        (renamed("policy.weight0"), "it has no 'policy.weight0'"),
+        (renamed("policy.weight2"), "does not run|golden"),
+        (renamed("value.bias0"), "it has no 'value.bias0'"),
+        (renamed("mean"), "it has no 'mean'"),
+        (renamed(*(f"policy.weight{i}" for i in range(3))), "it has no policy.weight0"),
+        (other_weights_for_the_planner, "golden"),
+        (answers_renamed, "answers"),
     ],
 )
 def test_a_file_that_was_altered_is_refused(change, reason):

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -131,7 +132,8 @@ def test_normalised_file_reads_back_as_the_same_run(tmp_path, monkeypatch):
 def test_describing_a_run_is_light():
     code = (
         "import sys; from mbrl_ros.stack import *; from mbrl_ros.settings import load_run\n"
-        "configured(load_run('quadruped_mpc'), Options()); print({'torch', 'rclpy', 'mujoco'} & set(sys.modules))"
+        "configured(load_run('quadruped_mpc'), Options())\n"
+        "print({'torch', 'rclpy', 'mujoco', 'onnx', 'onnxruntime'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
@@ -168,6 +170,37 @@ def test_model_that_was_cut_off_is_refused_before_anything_starts(tmp_path, ship
     (tmp_path / "cut").write_bytes(shipped["quadruped_mpc"].read_bytes()[:-100])
     with pytest.raises(ConfigError, match="cut is not a model file"):
         configured(load_run("quadruped_mpc"), Options(model=str(tmp_path / "cut")))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"mode": "policy", "model": "scratch"}, "planner.mode policy cannot do without"),
+        ({"mode": "hybrid", "settings": ("planner.policy=/tmp/nope.onnx",)}, "no policy at /tmp/nope.onnx, which pl"),
+        ({"settings": ("planner.policy=/tmp/nope.onnx",)}, "no policy at /tmp/nope.onnx: "),
+        ({"model": "scratch", "settings": ("planner.mppi.terminal_value=true",)}, "planner.mppi.terminal_value cannot"),
+        ({"model": "scratch", "settings": ("planner.mppi.proposals=0.2",)}, "planner.mppi.proposals 0.2 cannot"),
+    ],
+)
+def test_policy_that_is_wanted_and_not_there_is_said_before_anything_starts(options, complaint):
+    with pytest.raises(ConfigError, match="mbrl distill quadruped_mpc") as error:
+        configured(load_run("quadruped_mpc"), Options(**options))
+    assert complaint in str(error.value)
+
+
+def test_model_without_a_policy_beside_it_is_named_in_the_mend(tmp_path, shipped):
+    model = shutil.copy(shipped["cartpole_mpc"], tmp_path)
+    with pytest.raises(ConfigError) as error:
+        configured(load_run("cartpole_mpc"), Options(model=str(tmp_path), mode="policy"))
+    assert f"`mbrl distill cartpole_mpc --model {model} --out {tmp_path}`" in str(error.value)
+    assert configured(load_run("cartpole_mpc"), Options(model=str(tmp_path))).planner.mode == "mppi"
+
+
+def test_policy_may_be_named_from_where_one_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.onnx").write_bytes(b"looked at by those who fly it")
+    run = configured(load_run("quadruped_mpc"), Options(settings=("planner.policy=mine.onnx",)))
+    assert run.planner.policy == str(tmp_path / "mine.onnx")
 
 
 @pytest.mark.parametrize(
