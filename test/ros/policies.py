@@ -37,6 +37,11 @@ def turning_left(network: Policy) -> Policy:
     return replace(network, biases=(*network.biases[:-1], network.biases[-1] + 0.1))
 
 
+def clumsy(network: Policy) -> Policy:
+    """Another one, with which no robot stays up for long."""
+    return replace(network, biases=(*network.biases[:-1], network.biases[-1] + 5.0))
+
+
 def treacherous(network: Policy) -> Policy:
     """Right where it is proven, and not finite anywhere else."""
     weights = (1e10 * network.weights[0], *network.weights[1:])
