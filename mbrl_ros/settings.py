@@ -26,7 +26,8 @@ from mbrl_ros.config import (
 from mbrl_ros.paths import named
 
 POLICY_MODES = ("policy", "hybrid")
-MODES = ("stand", "explore", "observe", "mppi", *POLICY_MODES)
+DRIVING_MODES = ("mppi", *POLICY_MODES)
+MODES = ("stand", "explore", "observe", *DRIVING_MODES)
 TREATMENTS = ("tsinf", "expectation", "pessimism")
 ACTION_MAP_NAMES = ("gait", "joint", "spline")
 PRECISIONS = ("auto", "bf16", "float32")
@@ -98,6 +99,12 @@ class MppiConfig:
         1.0, "share of the last step that a shifted plan keeps; the rest is the prior", low=0.0, high=1.0
     )
 
+    @property
+    def guided(self) -> tuple[str, ...]:
+        """The settings by which plans listen to a policy."""
+        asked = {"terminal_value": self.terminal_value, f"proposals {self.proposals:g}": self.proposals > 0}
+        return tuple(f"planner.mppi.{name}" for name, wanted in asked.items() if wanted)
+
 
 @dataclass(frozen=True)
 class CostConfig:
@@ -154,10 +161,6 @@ class PlannerConfig(Shared):
     cost: CostConfig = section(CostConfig)
     explore: ExploreConfig = section(ExploreConfig)
     realtime: RealtimeConfig = section(RealtimeConfig)
-
-    @property
-    def needs_policy(self) -> bool:
-        return self.mode in POLICY_MODES or self.mppi.terminal_value or self.mppi.proposals > 0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from mbrl_ros.config import ConfigError
 from mbrl_ros.paths import PARAMETERS, model_file
 from mbrl_ros.robots.fit import check_distilling, check_gait, check_model, check_policy, check_walks
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import RunConfig, with_settings, write_parameters
+from mbrl_ros.settings import DRIVING_MODES, RunConfig, with_settings, write_parameters
 
 PACKAGE = "mbrl_ros"
 BACK_OFF = (1.0, 2.0, 4.0)  # s before the first, second and third restart
@@ -156,7 +156,7 @@ def _model(model: str, run: RunConfig) -> str:
     try:
         file = model_file(model, run.name)
     except FileNotFoundError:
-        if model == "pretrained" and run.planner.mode not in ("mppi", "policy", "hybrid"):
+        if model == "pretrained" and run.planner.mode not in DRIVING_MODES:
             return "scratch"  # nothing is planned through a model
         raise
     return "scratch" if file is None else str(file)

@@ -83,6 +83,11 @@ class Transition:
     start_ns: int  # wall time at which the planner started; with `sequence` it identifies the transition
     model: int  # version that planned; 0 where none did
 
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Of state, action and next_state."""
+        return len(self.state), len(self.action), len(self.next_state)
+
 
 @dataclass(frozen=True)
 class Plan:

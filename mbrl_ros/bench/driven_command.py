@@ -27,6 +27,7 @@ from mbrl_ros.learning.models import load_model
 from mbrl_ros.learning.policies import in_report, load_policy, of_another_model, with_policy
 from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.fit import wants_policy
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.settings import RunConfig
 
@@ -119,7 +120,7 @@ def _deployment(run: RunConfig, spec, model, args: argparse.Namespace, console: 
 
 def _policy(run: RunConfig, ways: Sequence[RunConfig], spec: RobotSpec, console: Console) -> OnnxPolicy | None:
     """What drives or guides in any of these ways; said where it is another model's than the one that plans."""
-    wanting = [way for way in ways if way.planner.needs_policy]
+    wanting = [way for way in ways if wants_policy(way.planner)]
     if not wanting:
         return None
     policy = load_policy(run, spec)

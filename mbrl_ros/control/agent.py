@@ -25,7 +25,7 @@ from mbrl_ros.planners.registry import PLANNERS
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import POLICY_MODES, PlannerConfig
+from mbrl_ros.settings import DRIVING_MODES, POLICY_MODES, PlannerConfig
 from mbrl_ros.tasks import make_task
 from mbrl_ros.types import NS, Action, Plan, RobotState
 
@@ -98,7 +98,7 @@ class Agent:
         """From the next tick on, `policy` (an OnnxPolicy; None: none) decides in the modes policy and hybrid, and plans
         have from it what mppi.proposals and mppi.terminal_value say."""
         self._policy = policy
-        if self.config.mppi.proposals or self.config.mppi.terminal_value:
+        if self.config.mppi.guided:
             self._on_device = None
             self._build()
 
@@ -199,7 +199,7 @@ class Agent:
         promised = [self._in_force(self._step + i) for i in range(self.config.delay + self.latency_steps)]
         first_ns = state.stamp_ns + self.config.delay * self.spec.dt_ns
         exploring = self.mode == "explore"
-        if self.mode in ("mppi", *POLICY_MODES):
+        if self.mode in DRIVING_MODES:
             self._look_at(estimate, promised, command, first_ns)
             decisions = self._decide(elapsed)
             if isinstance(decisions, NoPlan):
@@ -233,7 +233,7 @@ class Agent:
         """(C,) no robot changes its velocity at once, and those that try fall. While it is not driven, it stops."""
         if self.task.goal is not None:
             return wanted
-        if self.mode in ("stand", "explore") or not self._followed:
+        if self.mode not in DRIVING_MODES or not self._followed:
             wanted = np.zeros_like(self.command)
         c, seconds = self.config, elapsed * self.spec.dt
         return approached(self.command, wanted, c.acceleration_limit * seconds, c.yaw_acceleration_limit * seconds)
@@ -245,7 +245,7 @@ class Agent:
             self._situation = Situation.empty(self.layout.size, self.task.command_size, self.map.size, horizon)
         self._problem = make_problem(
             self._situation, self._model, self.task, self.map, c.cost, c.treatment, c.pessimism, self.samples,
-            *(guidance(self._policy, c.mppi, self._situation, self.spec.phase_step) if self._policy else ()),
+            *(guidance(*self._policy.guide, c.mppi, self._situation, self.spec.phase_step) if self._policy else ()),
         )  # fmt: skip
         if c.device != "cpu" and c.planner == "mppi" and self._on_device is None and hasattr(self._model, "weights"):
             self._on_device = OnDevice(c, self.spec, self._model, c.device, self._policy)

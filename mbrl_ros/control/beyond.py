@@ -50,18 +50,18 @@ class Beyond:
 
 
 def guidance(
-    flown, config: MppiConfig, situation: Situation, phase_step: float
+    policy: Policy, value: Value, discount: float, config: MppiConfig, situation: Situation, phase_step: float
 ) -> tuple[Beyond | None, Callable[[], Tensor] | None]:
-    """Of an OnnxPolicy, what `config` asks for; where the situation lies. The proposal is the policy's decision now."""
+    """What `config` asks for, where the situation lies. The proposal is the policy's decision now."""
     s, device = situation, situation.all.device
-    network, value = there(flown.policy, device), there(flown.value, device)
+    network, value = there(policy, device), there(value, device)
 
     def proposal() -> Tensor:
         return network.decide(s.seen[None], s.prior[:1])[0]
 
     beyond = None
     if config.terminal_value:
-        beyond = Beyond(value, flown.card.discount, s.state.numel(), config.horizon, phase_step)
+        beyond = Beyond(value, discount, s.state.numel(), config.horizon, phase_step)
     return beyond, proposal if config.proposals else None
 
 

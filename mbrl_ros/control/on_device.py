@@ -58,7 +58,7 @@ class OnDevice:
         with self._device:  # whatever is made in here lies there
             self._map, self._task = make_action_map(config.action_map, spec), make_task(config.task, layout)
             self._situation = Situation.empty(layout.size, self._task.command_size, self._map.size, horizon)
-            self._guidance = guidance(policy, config.mppi, self._situation, spec.phase_step) if policy else ()
+            self._guidance = guidance(*policy.guide, config.mppi, self._situation, spec.phase_step) if policy else ()
         self._between = knot_weights(horizon, config.mppi.knot_steps, self._device)  # recordings do not keep it alive
         self._answer = torch.zeros(horizon * self._map.size + mppi.NUMBERS, pin_memory=self._gpu)
         self._beside = (torch.cuda.Stream(), torch.cuda.graph_pool_handle()) if self._gpu else None

@@ -49,6 +49,12 @@ class Situation:
         return self.all[: self.state.numel() + self.command.numel() + self.turn.numel()]
 
 
+def decision_cost(cost: CostConfig, decisions: Tensor, before: Tensor, prior: Tensor, over: tuple[int, ...]) -> Tensor:
+    """What decisions cost themselves, beside what the task makes of them; summed over the dimensions `over`."""
+    smooth, near = (decisions - before).square().sum(over), (decisions - prior).square().sum(over)
+    return cost.smoothness * smooth + cost.prior * near
+
+
 def make_problem(
     situation: Situation,
     model,
@@ -83,8 +89,7 @@ def make_problem(
     def net(returns: Tensor, decisions: Tensor) -> Tensor:
         """Without what the decisions (N, H, U) cost themselves."""
         previous = torch.cat([situation.before.expand(len(decisions), 1, -1), decisions[:, :-1]], 1)
-        returns = returns - cost.smoothness * (decisions - previous).square().sum((1, 2))
-        returns = returns - cost.prior * (decisions - situation.prior).square().sum((1, 2))
+        returns = returns - decision_cost(cost, decisions, previous, situation.prior, (1, 2))
         return returns.nan_to_num(-torch.inf, -torch.inf, -torch.inf)
 
     def through_one(decisions: Tensor) -> Tensor:

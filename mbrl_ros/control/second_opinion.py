@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mbrl_ros.control.agent import Agent
+from mbrl_ros.settings import POLICY_MODES
 
 STEPS = 5  # ahead; further on, members part even where they know everything
 SPARE = 0.5  # of a step must be left: whoever is late is not held up any more
@@ -27,7 +28,7 @@ class SecondOpinion:
 
     def after_plan(self, took: float) -> None:
         """`took`: s, of the tick so far."""
-        if self._agent.mode not in ("policy", "hybrid"):
+        if self._agent.mode not in POLICY_MODES:
             self.disagreement = None
             return
         self._ticks += 1

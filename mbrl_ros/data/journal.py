@@ -22,13 +22,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from mbrl_ros.data.journal_file import Contents, Entry, JournalFile, count
+from mbrl_ros.data.numbered_files import NumberedFiles
 
 FLUSH = 0.2  # s
 SYNC = 1.0  # s
 RETRY = 3.0  # s
 PIECE = 200  # transitions in a chunk at most, so that of a backlog is written what there is room for
 MOST_WAITING = 15_000  # transitions: five minutes at 50 Hz, 15 MB for twelve joints
-PREFIX, SUFFIX = "journal_", ".mcap"
 MEGABYTE = 1_000_000
 
 
@@ -38,7 +38,11 @@ def new_file(path: Path):
 
 def files(folder: Path) -> list[Path]:
     """The journal's files, the oldest first."""
-    return sorted(p for p in folder.glob(f"{PREFIX}*{SUFFIX}") if p.stem.removeprefix(PREFIX).isdecimal())
+    return _segments(folder).paths()
+
+
+def _segments(folder: Path) -> NumberedFiles:
+    return NumberedFiles(folder, "journal", ".mcap")
 
 
 class Journal:
@@ -55,14 +59,14 @@ class Journal:
         clock: Callable[[], float] = time.monotonic,
     ):
         """`layout`: RobotSpec.layout_hash, which every file carries."""
-        self._folder, self._topic, self._layout = folder, topic, layout
+        self._segments, self._folder, self._topic, self._layout = _segments(folder), folder, topic, layout
         self._segment, self._total = segment_mb * MEGABYTE, total_mb * MEGABYTE
         self._open_file, self._clock = open_file, clock
         self._waiting: deque[Entry] = deque()
         self._held: list[Entry] = []  # taken from there, not on disk yet
         self._path: Path | None = None
         self._raw = self._file = None
-        self._number = max((int(p.stem.removeprefix(PREFIX)) for p in files(folder)), default=0)
+        self._number = self._segments.highest()
         self._syncs: deque[Future] = deque()
         self._synced_at = clock()
         self._retry_at = 0.0
@@ -167,7 +171,7 @@ class Journal:
     def _begin_file(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._number += 1
-        path = self._folder / f"{PREFIX}{self._number:06d}{SUFFIX}"
+        path = self._segments.path(self._number)
         self._raw, self._path = self._open_file(path), path
         self._file = JournalFile(self._raw, self._topic, self._layout)
         self._remove_oldest()
@@ -186,7 +190,7 @@ class Journal:
 
     def _remove_oldest(self) -> None:
         """So that all of them, with the one that is begun, are within the limit."""
-        sizes = {path: path.stat().st_size for path in files(self._folder) if path != self._path}
+        sizes = {path: path.stat().st_size for path in self._segments.paths() if path != self._path}
         excess = sum(sizes.values()) + self._segment - self._total
         for path, size in sizes.items():
             if excess <= 0:

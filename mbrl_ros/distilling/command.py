@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import json
 import math
 import time
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mbrl_ros.config import ConfigError, as_mapping
+from mbrl_ros.content import content_hash
 from mbrl_ros.control.report import SCHEMA, write_report
 from mbrl_ros.distilling.plot import plot_rounds
 from mbrl_ros.distilling.rounds import Round
@@ -104,7 +104,7 @@ def taught(run: RunConfig, spec: RobotSpec, name: str) -> tuple[Ensemble, dict, 
             f"begin: train one with `mbrl train {run.name} --out DIR`"
         )
     model, card = found
-    hashed = hashlib.sha256(model_file(name, run.name).read_bytes()).hexdigest()[:16]
+    hashed = content_hash(model_file(name, run.name).read_bytes())
     return model, keepsake, policy_card(run.planner, run.learner.distill, spec, card.version, hashed, version=1)
 
 

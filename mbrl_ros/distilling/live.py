@@ -8,7 +8,6 @@ diverged, the next round begins with it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Set
 from dataclasses import replace
 from pathlib import Path
@@ -16,19 +15,19 @@ from pathlib import Path
 import torch
 
 from mbrl_ros.config import ConfigError, read_yaml
+from mbrl_ros.content import content_hash
 from mbrl_ros.distilling.rounds import PATIENCE, Distiller, Round
 from mbrl_ros.distilling.set_up import new_distiller, policy_card
 from mbrl_ros.dynamics.storage import to_bytes
 from mbrl_ros.learning.learner import Learner
+from mbrl_ros.learning.policies import for_robot
 from mbrl_ros.learning.version_files import VersionFiles
 from mbrl_ros.paths import PARAMETERS
 from mbrl_ros.policies.card import PolicyRefused
 from mbrl_ros.policies.runner import OnnxPolicy
-from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.fit import check_distilling, policy_file
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import LearnerConfig, PlannerConfig, parse_run
-from mbrl_ros.tasks import make_task
 
 STATES = 100  # to begin from, at least
 REMEMBERED = 16  # rounds: what was said in older ones is of older models
@@ -126,7 +125,7 @@ class LiveDistilling:
         if not self.last.reward > to_beat:
             return None
         yield
-        hashed = hashlib.sha256(to_bytes(model, card)).hexdigest()[:16]
+        hashed = content_hash(to_bytes(model, card))
         about = policy_card(self._planner, self._config, self._spec, card.version, hashed, self.version + 1)
         content = distiller.artefact(about)
         yield
@@ -178,6 +177,4 @@ class LiveDistilling:
             return None
 
     def _loaded(self, content: bytes) -> OnnxPolicy:
-        planner, layout = self._planner, FeatureLayout(self._spec)
-        command_size = make_task(planner.task, layout).command_size
-        return OnnxPolicy(content, layout, planner.task, planner.action_map, command_size)
+        return for_robot(content, self._spec, self._planner)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from mbrl_ros.control.beyond import Beyond
+from mbrl_ros.control.beyond import guidance
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.distilling.imagined import Robots
 from mbrl_ros.planners import mppi
@@ -34,24 +34,16 @@ class Teacher:
     def listen_to(self, policy: Policy, value: Value, discount: float, horizon: int) -> None:
         """From the next robots on it plans only `horizon` steps, from what the policy proposes and with what it makes
         of the rest: so it goes beyond what it could see before, and the policy has more to learn (expert iteration)."""
-
-        def proposal() -> Tensor:
-            s = self._situation
-            return policy.decide(s.seen[None], s.prior[:1])[0]
-
         mppi = replace(self._config.mppi, horizon=horizon, proposals=PROPOSED, terminal_value=True)
-        self._plan_as(
-            replace(self._config, mppi=mppi),
-            Beyond(value, discount, self._state_size, horizon, self._phase_step),
-            proposal,
-        )
+        self._plan_as(replace(self._config, mppi=mppi), (policy, value, discount))
 
-    def _plan_as(self, config: PlannerConfig, beyond: Beyond | None = None, proposal=None) -> None:
+    def _plan_as(self, config: PlannerConfig, guide: tuple[Policy, Value, float] | None = None) -> None:
         self._config, horizon = config, config.mppi.horizon
         self._situation = Situation.empty(self._state_size, self._task.command_size, self._map.size, horizon)
         self._problem = make_problem(
             self._situation, self._model, self._task, self._map, config.cost, config.treatment, config.pessimism,
-            config.mppi.samples, beyond, proposal,
+            config.mppi.samples,
+            *(guidance(*guide, config.mppi, self._situation, self._phase_step) if guide else ()),
         )  # fmt: skip
         self._ahead = self._phase_step * torch.arange(horizon)
 

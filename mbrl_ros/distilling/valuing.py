@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mbrl_ros.control.scoring import decision_cost
 from mbrl_ros.distilling.imagined import Imagined, Robots
 from mbrl_ros.learning.learner import copied
 from mbrl_ros.planners.mppi import correlated_noise
@@ -89,14 +90,10 @@ class Valuer:
             seen.append(seen_from(robots.states, robots.commands, robots.phases))
             priors, before = robots.priors, robots.before
             robots = world.step(robots, decisions, disturbed=False)
-            counted.append(world.reward(robots) - self._costs(decisions, before, priors))
+            counted.append(world.reward(robots) - decision_cost(self._cost, decisions, before, priors, (1,)))
             lost.append(robots.lost)
             yield share
         return self._returns(seen, counted, lost, robots)
-
-    def _costs(self, decisions: Tensor, before: Tensor, priors: Tensor) -> Tensor:
-        smooth, near = (decisions - before).square().sum(1), (decisions - priors).square().sum(1)
-        return self._cost.smoothness * smooth + self._cost.prior * near
 
     def _returns(self, seen: list[Tensor], counted: list[Tensor], lost: list[Tensor], last: Robots) -> Returns:
         discount, trace = self._config.discount, self._config.trace

@@ -15,6 +15,7 @@ from mbrl_ros.config import ConfigError
 from mbrl_ros.data.journal import files
 from mbrl_ros.data.journal_file import Contents, Entry, read
 from mbrl_ros.data.transition_record import NotATransition, decoded
+from mbrl_ros.learning.facts_table import facts_table
 from mbrl_ros.types import NS
 
 
@@ -99,9 +100,6 @@ def _table_of_files(read_files: dict[Path, Contents]) -> Table:
 
 
 def _table(about: Held, entries: list[Entry], read_files: dict[Path, Contents]) -> Table:
-    table = Table(title="together", title_justify="left", show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column()
     rows = {
         "robot time": f"{about.transitions * about.step:.1f} s in {about.transitions} steps of {1e3 * about.step:g} ms",
         "sequences": f"{about.sequences} unbroken, of {about.planners} starts of a planner",
@@ -113,6 +111,4 @@ def _table(about: Held, entries: list[Entry], read_files: dict[Path, Contents]) 
     if entries:
         first, last = (datetime.fromtimestamp(f(e.log_ns for e in entries) / NS) for f in (min, max))
         rows["received"] = f"{first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S}"
-    for name, value in rows.items():
-        table.add_row(name, value)
-    return table
+    return facts_table("together", rows)

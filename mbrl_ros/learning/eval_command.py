@@ -15,12 +15,12 @@ from mbrl_ros.control.report import write_report
 from mbrl_ros.dynamics.native import torch_threads
 from mbrl_ros.dynamics.physics import PhysicsModel
 from mbrl_ros.learning import judging
-from mbrl_ros.learning.evaluating import DRIVING
 from mbrl_ros.learning.models import load_model
 from mbrl_ros.learning.policies import in_report, load_policy, of_another_model, with_policy
 from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.fit import wants_policy
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import ACTION_MAP_NAMES, load_run, with_settings
+from mbrl_ros.settings import ACTION_MAP_NAMES, DRIVING_MODES, load_run, with_settings
 
 ORACLE, ORACLE_SAMPLES = "oracle", 64  # true physics is slow, and needs fewer
 
@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "else the run's own",
     )
     parser.add_argument("--policy", type=Path, metavar="FILE", help="an .onnx of mbrl distill; else the run's own")
-    parser.add_argument("--mode", choices=DRIVING, help="who decides: policy where one is given, else as in the run")
+    parser.add_argument(
+        "--mode", choices=DRIVING_MODES, help="who decides: policy where one is given, else as in the run"
+    )
     parser.add_argument("--seed", type=int, default=0, help="first seed (0)")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds (1)")
     parser.add_argument("--action-map", choices=ACTION_MAP_NAMES, help="in place of the run file's")
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     run, model = _model(run, name, spec)
     run = with_policy(run, args.policy)
     run = run.with_setting("planner.mode", args.mode or ("policy" if args.policy else run.planner.mode), "--mode")
-    policy = load_policy(run, spec) if args.policy or run.planner.needs_policy else None
+    policy = load_policy(run, spec) if args.policy or wants_policy(run.planner) else None
     commands = judging.commands(args)
     seeds = list(range(args.seed, args.seed + args.seeds))
     console, results, began = Console(), [], time.monotonic()

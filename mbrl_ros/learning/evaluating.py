@@ -14,7 +14,7 @@ from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.report import TrackingScore
 from mbrl_ros.learning.session import Session
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import RunConfig
+from mbrl_ros.settings import DRIVING_MODES, RunConfig
 
 # Commands that no training favours: forwards, backwards, sideways, turning, mixed, and standing still.
 COMMANDS = (
@@ -27,7 +27,6 @@ COMMANDS = (
     (0.3, 0.0, -0.6),
     (0.0, 0.0, 0.0),
 )
-DRIVING = ("mppi", "policy", "hybrid")  # modes
 WARM_UP = 5.0  # s at most for the guard to fade in before the first command
 GOAL_SECONDS = 15.0  # of robot time to reach a goal and to keep it
 KEPT_SECONDS = 5.0  # at the end, in which it should be kept
@@ -106,7 +105,7 @@ def goal_kept(goal: str, there: np.ndarray, dt: float) -> dict:
 
 def driving(run: RunConfig, spec: RobotSpec, model, seed: int, noise: bool, policy=None) -> Session:
     """Nothing explored, nothing learned: as the run's mode says, or by plans where that is no way to drive."""
-    mode = run.planner.mode if run.planner.mode in DRIVING else "mppi"
+    mode = run.planner.mode if run.planner.mode in DRIVING_MODES else "mppi"
     agent = Agent(spec, dataclasses.replace(run.planner, learning=False, mode=mode, seed=seed))
     if model is not None:
         agent.set_model(model, 1)

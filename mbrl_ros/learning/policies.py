@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mbrl_ros.config import ConfigError
+from mbrl_ros.content import content_hash
 from mbrl_ros.paths import model_file
 from mbrl_ros.policies.card import PolicyCard
-from mbrl_ros.policies.runner import OnnxPolicy, content_hash
+from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.fit import no_policy, policy_file
 from mbrl_ros.robots.spec import RobotSpec
@@ -40,7 +41,7 @@ def of_another_model(card: PolicyCard, planner: PlannerConfig, run: str = "") ->
 
     What it says a state is worth, it has found out in its own model.
     """
-    if not (planner.mppi.terminal_value or planner.mppi.proposals > 0):
+    if not planner.mppi.guided:
         return ""
     model = model_file(planner.model, run)
     hashed = content_hash(model.read_bytes()) if model else ""

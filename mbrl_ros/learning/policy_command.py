@@ -9,9 +9,11 @@ import onnxruntime
 from rich.console import Console
 from rich.table import Table
 
+from mbrl_ros.content import content_hash
+from mbrl_ros.learning.facts_table import facts_table
 from mbrl_ros.policies.artefact import opset
 from mbrl_ros.policies.card import PolicyCard, PolicyRefused
-from mbrl_ros.policies.runner import about, content_hash, prove, timed
+from mbrl_ros.policies.runner import about, prove, timed
 
 SIDE_BY_SIDE = 3  # inputs in a row of their table
 
@@ -34,9 +36,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         p50, p99 = timed(session, card)
         golden, took = "right", f"{p50:.1f} us at p50, {p99:.1f} us at p99"
-    table = Table(title=str(args.file), title_justify="left", show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column()
     rows = {
         "robot": f"{card.robot}, layout {card.layout}",
         "task, action map": f"{card.task}, {card.action_map}, made of {card.map_hash}",
@@ -47,10 +46,8 @@ def run(args: argparse.Namespace) -> int:
         "golden input": f"worth {card.golden_value:.1f}, further steps counted {card.discount:g} times the one before",
         "a decision here": f"{took}, onnxruntime {onnxruntime.__version__}",
     }
-    for name, value in rows.items():
-        table.add_row(name, value)
     console = Console(highlight=False, markup=False)
-    for shown in (table, _joints(card), _inputs(card), f"golden pair: {golden}"):
+    for shown in (facts_table(str(args.file), rows), _joints(card), _inputs(card), f"golden pair: {golden}"):
         console.print(shown)
     return int(golden != "right")
 

@@ -80,7 +80,6 @@ class RunMemory:
 
     def _transitions(self, most: int):
         """All that are whole; what a crash has torn is mended on the way, where the disk allows."""
-        sizes = (self._layout.size, len(self._layout.spec.actuated), self._layout.size)
         for path in journal.recent(self._folder, most):
             contents = self._read(path)
             if contents is None:
@@ -92,7 +91,7 @@ class RunMemory:
                 except NotATransition as error:
                     refused.append(str(error))
                     continue
-                if (len(t.state), len(t.action), len(t.next_state)) == sizes:
+                if t.sizes == self._layout.transition_sizes:
                     yield t
             if refused:
                 self._warn(f"{path}: {len(refused)} of its messages are no transitions, the first: {refused[0]}")

@@ -86,14 +86,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_plans_alone(run: RunConfig) -> None:
-    mppi = run.planner.mppi
-    asked = {"planner.mppi.terminal_value": mppi.terminal_value, "planner.mppi.proposals": mppi.proposals > 0}
-    for name, wanted in asked.items():
-        if wanted:
-            raise ConfigError(
-                f"{name}: mbrl train plans without a policy. Leave it out, distil one from the model that comes of it "
-                f"with `mbrl distill {run.name}`, and judge them together with `mbrl eval`"
-            )
+    for setting in run.planner.mppi.guided:
+        name = setting.split()[0]
+        raise ConfigError(
+            f"{name}: mbrl train plans without a policy. Leave it out, distil one from the model that comes of it "
+            f"with `mbrl distill {run.name}`, and judge them together with `mbrl eval`"
+        )
 
 
 def _evaluated_at(args: argparse.Namespace, first: float) -> list[float]:

@@ -5,30 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from mbrl_ros.data.numbered_files import NumberedFiles
+
 KEPT = 20  # newest versions that stay on disk
 
 
-class VersionFiles:
-    """Files <kind>_000001<suffix> and so on."""
-
-    def __init__(self, folder: Path, kind: str, suffix: str):
-        self._folder, self._kind, self._suffix = folder, kind, suffix
+class VersionFiles(NumberedFiles):
+    """Each written whole; the oldest go."""
 
     def save(self, version: int, content: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self._folder / f"{self._kind}_{version:06d}{self._suffix}", content)
-        for old in self._files()[:-KEPT]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path(version), content)
+        for old in self.paths()[:-KEPT]:
             old.unlink()
 
     def newest_first(self) -> Iterator[bytes]:
-        return (path.read_bytes() for path in reversed(self._files()))
-
-    def highest(self) -> int:
-        """Version numbers grow across restarts, whatever became of the file."""
-        return max((int(path.stem.removeprefix(f"{self._kind}_")) for path in self._files()), default=0)
-
-    def _files(self) -> list[Path]:
-        return sorted(self._folder.glob(f"{self._kind}_*{self._suffix}"))
+        return (path.read_bytes() for path in reversed(self.paths()))
 
 
 def write_whole(path: Path, content: bytes) -> None:

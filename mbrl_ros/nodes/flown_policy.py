@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.agent import Agent
-from mbrl_ros.learning.policies import of_another_model
+from mbrl_ros.learning.policies import for_robot, of_another_model
 from mbrl_ros.nodes.flown import Flown, Version
 from mbrl_ros.policies.card import PolicyRefused
 from mbrl_ros.policies.runner import OnnxPolicy
-from mbrl_ros.robots.fit import check_policy
+from mbrl_ros.robots.fit import check_policy, wants_policy
 from mbrl_ros.settings import POLICY_MODES, PlannerConfig
 
 
@@ -27,7 +27,7 @@ def flown_policy(
     """
 
     def read(content: bytes) -> Version:
-        policy = OnnxPolicy(content, agent.layout, config.task, config.action_map, agent.task.command_size)
+        policy = for_robot(content, agent.spec, config)
         return Version(policy, policy.card.version, identity=policy.hash)
 
     def fly(policy: OnnxPolicy | None, version: int) -> None:
@@ -43,7 +43,7 @@ def _first(config: PlannerConfig, read: Callable[[bytes], Version], warn: Callab
     try:
         first = read(path.read_bytes())
     except PolicyRefused as refusal:
-        if config.policy or config.needs_policy:
+        if config.policy or wants_policy(config):
             raise
         warn(f"{path} is left alone: {refusal}")
         return None

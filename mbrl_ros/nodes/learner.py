@@ -148,10 +148,9 @@ class LearnerNode(ManagedNode):
         except Refused as refusal:
             self._refused(str(refusal))
             return
-        sizes = (len(transition.state), len(transition.action), len(transition.next_state))
-        expected = (self._learner.layout.size, len(self._spec.actuated), self._learner.layout.size)
-        if sizes != expected:
-            self._refused(f"state, action and next_state have sizes {sizes}, {self._spec.name} has {expected}")
+        sizes = self._learner.layout.transition_sizes
+        if transition.sizes != sizes:
+            self._refused(f"state, action and next_state have sizes {transition.sizes}, {self._spec.name} has {sizes}")
         elif self._inbox.accept(transition):
             if self._memory:
                 self._memory.add(serialize_message(message), transition)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import onnxruntime
 import torch
 
+from mbrl_ros.content import content_hash
 from mbrl_ros.policies.artefact import networks
 from mbrl_ros.policies.card import CARD, PolicyCard, PolicyRefused, check_fits
 from mbrl_ros.policies.network import Policy, Value
@@ -42,6 +42,11 @@ class OnnxPolicy:
     def decide(self, seen: np.ndarray, prior: np.ndarray) -> np.ndarray:
         """Seen (I,) and prior (U,), float32 -> decisions (U,)."""
         return self._session.run(DECISIONS, {"seen": seen[None], "prior": prior[None]}, ONLY_THESE)[0][0]
+
+    @property
+    def guide(self) -> tuple[Policy, Value, float]:
+        """What plans listen to: the networks, and the discount of what comes later."""
+        return self.policy, self.value, self.card.discount
 
     def strange(self, seen: np.ndarray) -> np.ndarray:
         """Indices of inputs far out of what it was distilled on."""
@@ -110,11 +115,6 @@ def _check_answers(card: PolicyCard, decisions: np.ndarray, worth: np.ndarray) -
     right = decisions.shape == wanted.shape and np.allclose(decisions, wanted, atol=GOLDEN_TOLERANCE)
     if not (right and worth.size == 1 and np.allclose(worth, card.golden_value, rtol=1e-3, atol=1e-2)):
         raise PolicyRefused(f"policy {card.version} does not answer its golden input as it should", card.version)
-
-
-def content_hash(content: bytes) -> str:
-    """Names a file: two of one number need not be the same."""
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def timed(session: onnxruntime.InferenceSession, card: PolicyCard) -> tuple[float, float]:

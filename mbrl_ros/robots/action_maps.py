@@ -7,7 +7,6 @@ A map has `size` (U), `bounds` (2, U), `noise` (U,) and `explore` (U,) scales fo
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mbrl_ros.config import ConfigError
+from mbrl_ros.content import content_hash
 from mbrl_ros.robots.gait import GaitMap
 from mbrl_ros.robots.spec import RobotSpec
 
@@ -83,7 +83,7 @@ def map_hash(name: str, spec: RobotSpec) -> str:
         "mass": spec.base.mass if spec.base else 0.0,
         "joints": [[j.name, j.stance, j.reach] for j in spec.actuated],
     }
-    return hashlib.sha256(json.dumps(_rounded(content), sort_keys=True).encode()).hexdigest()[:16]
+    return content_hash(json.dumps(_rounded(content), sort_keys=True).encode())
 
 
 def _rounded(content):

@@ -43,6 +43,11 @@ class FeatureLayout:
         self.kinds = tuple(kinds)
         self.size = len(names)
 
+    @property
+    def transition_sizes(self) -> tuple[int, int, int]:
+        """Of state, action and next_state in a transition of this robot."""
+        return self.size, len(self.spec.actuated), self.size
+
     @cached_property
     def scales(self) -> np.ndarray:
         """(S,) the size of one unit of each feature before any data."""

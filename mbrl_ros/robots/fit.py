@@ -62,13 +62,8 @@ def policy_file(planner: PlannerConfig, run: str) -> Path | None:
 
 def wants_policy(planner: PlannerConfig) -> str:
     """The settings that do not work without one; empty: none."""
-    mppi = planner.mppi
-    asked = {
-        f"planner.mode {planner.mode}": planner.mode in POLICY_MODES,
-        "planner.mppi.terminal_value": mppi.terminal_value,
-        f"planner.mppi.proposals {mppi.proposals:g}": mppi.proposals > 0,
-    }
-    return ", ".join(setting for setting, wanted in asked.items() if wanted)
+    mode = (f"planner.mode {planner.mode}",) if planner.mode in POLICY_MODES else ()
+    return ", ".join((*mode, *planner.mppi.guided))
 
 
 def check_policy(planner: PlannerConfig, run: str = "") -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from mbrl_ros.config import ConfigError, build, read_yaml
+from mbrl_ros.content import content_hash
 from mbrl_ros.paths import named, share
 from mbrl_ros.types import NS
 
@@ -263,7 +263,7 @@ class RobotSpec:
                 [j.name, j.actuated, j.continuous, j.stance, j.action_scale, j.kp, j.kv, j.effort] for j in self.joints
             ],
         }
-        return hashlib.sha256(json.dumps(layout, sort_keys=True).encode()).hexdigest()[:16]
+        return content_hash(json.dumps(layout, sort_keys=True).encode())
 
 
 def _is_safe_sequence(rungs: tuple[str, ...]) -> bool:

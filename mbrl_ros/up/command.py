@@ -27,13 +27,8 @@ from mbrl_ros.up.supervisor import Death, Supervisor
 from mbrl_ros.up.usage import Usage
 
 DEMO = "0.4,0,0; 0.3,0,0.5; 0,0.15,0; 0.6,0,0; 0.3,0,-0.5; -0.2,0,0; 0,0,0"
-OUTSIDE = (
-    "commander",
-    "judge",
-    "bare_loop",
-    "relay_once",
-    "relay_twice",
-)  # ended first: they have a last word about a robot that still runs
+# Ended first: they have a last word about a robot that still runs.
+OUTSIDE = ("commander", "judge", "bare_loop", "relay_once", "relay_twice")
 LAST_WORD = 1.0  # s that they have for it
 TIME_TO_END = 1.5  # s that the robot's own processes have before they are killed; all in all less than three
 CONSEQUENCES = {

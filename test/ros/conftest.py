@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,7 @@ class Probe:
         self.executor = SteadyExecutor(context=self.context)
         self.executor.add_node(self.node)
         self._clients = {}
+        self._hearing = {}  # the subscription of each collected topic
 
     def publisher(self, topic: topics.Topic):
         return topics.publisher(self.node, topic)
@@ -128,7 +130,12 @@ class Probe:
     def collect(self, topic: topics.Topic, read=lambda message: message) -> list:
         """Grows with `read(message)` of each message of `topic` while the probe spins."""
         heard = []
-        topics.subscription(self.node, topic, lambda message: heard.append(read(message)))
+        # Deeper than the nodes' own: a lockstep graph says more between two looks than a control loop wants to keep.
+        qos = copy(topics.QOS[topic.qos])
+        qos.depth = max(qos.depth, 1000)
+        self._hearing[topic.name] = self.node.create_subscription(
+            topic.type, topic.name, lambda message: heard.append(read(message)), qos
+        )
         return heard
 
     def call(self, entry: topics.ServiceEntry, **request):
@@ -149,6 +156,11 @@ class Probe:
 
     def until_connected(self, *publishers) -> None:
         self.until(lambda: all(p.get_subscription_count() for p in publishers), "subscribers")
+
+    def until_hears(self, *collected: topics.Topic) -> None:
+        """A lockstep graph is done with hundreds of steps before who listens is known to who speaks."""
+        hearing = [self._hearing[topic.name] for topic in collected]
+        self.until(lambda: all(s.get_publisher_count() for s in hearing), "publishers")
 
     def close(self) -> None:
         self.executor.shutdown()

@@ -27,7 +27,9 @@ def walked(tmp_path_factory, domain):
         command = Twist()
         command.linear.x = 0.4
         publisher.publish(command)
-        graph.start("guard", "bridge")
+        graph.start("guard")
+        graph.probe.until_hears(topics.PLAN, topics.APPLIED)
+        graph.start("bridge")
         graph.until_steps(STEPS)
         graph.mode = graph.said_anew("planner")["mode"]
         graph.probe.call(topics.SET_PAUSE, data=True)

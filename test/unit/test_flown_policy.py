@@ -7,11 +7,11 @@ from learning_driver import GO1
 from test_policy_file import content, network, with_card
 
 from mbrl_ros.config import ConfigError
+from mbrl_ros.content import content_hash
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.nodes.flown import GIVE_UP_AFTER
 from mbrl_ros.nodes.flown_policy import flown_policy
 from mbrl_ros.policies.card import PolicyRefused
-from mbrl_ros.policies.runner import content_hash
 from mbrl_ros.settings import MppiConfig, PlannerConfig
 
 CONFIG = PlannerConfig(mode="policy", model="scratch")

@@ -10,6 +10,7 @@ from learning_driver import SMALL
 from test_policy_file import altered_weights, content, edited
 
 from mbrl_ros import cli
+from mbrl_ros.content import content_hash
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.storage import Card
 from mbrl_ros.dynamics.storage import to_bytes as model_bytes
@@ -17,7 +18,6 @@ from mbrl_ros.learning.policies import of_another_model
 from mbrl_ros.policies.artefact import OPSET, to_bytes
 from mbrl_ros.policies.card import PolicyCard, input_names, robot_part
 from mbrl_ros.policies.network import new_policy, new_value
-from mbrl_ros.policies.runner import content_hash
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot

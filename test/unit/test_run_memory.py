@@ -22,6 +22,15 @@ from mbrl_ros.types import Flag
 
 LAYOUT = FeatureLayout(CARTPOLE)
 RUN = linear_run(400, seed=4)
+STARTED = []
+
+
+@pytest.fixture(autouse=True)
+def ended():
+    """No thread of a test outlives it."""
+    yield
+    while STARTED:
+        STARTED.pop().memory.journal.stop()
 
 
 class Process:
@@ -35,6 +44,7 @@ class Process:
         kept = self.versions.newest()
         self.learner, self.inbox = Learner(spec, quick_config(**changes), *(kept[:2] if kept else ())), Inbox()
         self.later = self.memory.resume(self.learner, self.inbox)
+        STARTED.append(self)
         for t in self.later:
             self._take(t)
 
