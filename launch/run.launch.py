@@ -10,7 +10,8 @@ from launch_ros.actions import Node
 from mbrl_ros import stack
 from mbrl_ros.paths import share
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import MODES, load_run
+from mbrl_ros.runs import load_run
+from mbrl_ros.settings import MODES
 
 SWITCH = ("true", "false", "True", "False")
 

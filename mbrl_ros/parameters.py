@@ -7,7 +7,8 @@ import dataclasses
 import yaml
 
 from mbrl_ros.config import Leaf, leaves, range_text
-from mbrl_ros.settings import SECTIONS, Shared
+from mbrl_ros.runs import SECTIONS
+from mbrl_ros.settings import Shared
 
 
 def document() -> str:

@@ -5,25 +5,9 @@ docs/parameters.md lists them: `python -m mbrl_ros.parameters > docs/parameters.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 
-import yaml
-
-from mbrl_ros.config import (
-    ConfigError,
-    as_mapping,
-    build,
-    laid_over,
-    parse_yaml,
-    read_yaml,
-    replaced,
-    section,
-    setting,
-    unknown_key,
-)
-from mbrl_ros.paths import named
+from mbrl_ros.config import ConfigError, section, setting
 
 POLICY_MODES = ("policy", "hybrid")
 DRIVING_MODES = ("mppi", *POLICY_MODES)
@@ -277,96 +261,3 @@ class GuardConfig(Shared):
     max_rate: float = setting(200.0, "Hz, commands sent at most", low=1.0)
     hardware: bool = setting(False, "the robot is real: reset events release nothing")
     realtime: RealtimeConfig = section(RealtimeConfig)
-
-
-SECTIONS = {
-    "bridge": BridgeConfig,
-    "planner": PlannerConfig,
-    "learner": LearnerConfig,
-    "guard": GuardConfig,
-}
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """All settings of one run."""
-
-    name: str
-    bridge: BridgeConfig
-    planner: PlannerConfig
-    learner: LearnerConfig
-    guard: GuardConfig
-
-    def with_setting(self, dotted: str, value, where: str = "override") -> RunConfig:
-        """With `node.key` (or a `key` of Shared, in every node) changed, checked strictly."""
-        head, _, rest = dotted.partition(".")
-        if head in SECTIONS and rest:
-            return dataclasses.replace(self, **{head: replaced(getattr(self, head), rest, value, f"{where}: {head}")})
-        shared = {f.name for f in dataclasses.fields(Shared)}
-        if dotted not in shared:
-            raise ConfigError(unknown_key(where, dotted, shared | {f"{s}.<key>" for s in SECTIONS}))
-        nodes = {s: replaced(getattr(self, s), dotted, value, where) for s in SECTIONS}
-        return dataclasses.replace(self, **nodes)
-
-
-def with_settings(run: RunConfig, texts) -> RunConfig:
-    """`run` with overrides as a command line gives them: 'planner.mppi.samples=200', values in YAML."""
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {text}: expected <node>.<key>=<value>, as in planner.mppi.samples=200")
-        try:
-            parsed = parse_yaml(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {text}: {value!r} is not a YAML value") from error
-        run = run.with_setting(name.strip(), parsed, "--set")
-    return run
-
-
-def load_run(name: str, action_map: str | None = None) -> RunConfig:
-    """The run of config/<name>.yaml, or of a path to such a file.
-
-    Another action map wants another planner: with one, <name>/<action map>.yaml is laid over it where there is such.
-    """
-    path = named("config", name, ".yaml")
-    content = read_yaml(path)
-    if action_map is None:
-        return parse_run(content, path.name, path.stem)
-    own = path.with_suffix("") / f"{action_map}.yaml"
-    if own.is_file():
-        content = laid_over(content, read_yaml(own))
-    run = parse_run(content, path.name, path.stem)
-    return run.with_setting("planner.action_map", action_map, "--action-map")
-
-
-def parse_run(content: dict, where: str, name: str) -> RunConfig:
-    """A ROS 2 parameter file: `/**` for all nodes, `/**/planner` for one; each holds `ros__parameters`."""
-    shared, own = {}, {s: {} for s in SECTIONS}
-    for key, body in content.items():
-        node = key.removeprefix("/**").removeprefix("/")
-        if not key.startswith("/**") or (node and node not in SECTIONS):
-            known = ["/**", *(f"/**/{s}" for s in SECTIONS)]
-            if key.lstrip("/") in SECTIONS:
-                raise ConfigError(f"{where}: write {'/**/' + key.lstrip('/')!r} for {key!r}: a namespace would hide it")
-            raise ConfigError(unknown_key(where, key, known))
-        if not isinstance(body, dict) or set(body) != {"ros__parameters"}:
-            raise ConfigError(f"{where}: {key}: expected the one key ros__parameters")
-        target = own[node] if node else shared
-        target.update(body["ros__parameters"] or {})
-    known = {f.name for f in dataclasses.fields(Shared)}
-    for key in shared:
-        if key not in known:
-            raise ConfigError(unknown_key(f"{where}: /**", key, known))
-    nodes = {s: build(cls, {**shared, **own[s]}, f"{where}: {s}") for s, cls in SECTIONS.items()}
-    return RunConfig(name=name, **nodes)
-
-
-def parameter_text(run: RunConfig) -> str:
-    """The normalised ROS 2 parameter file: every setting present, numbers of the right type."""
-    content = {f"/**/{s}": {"ros__parameters": as_mapping(getattr(run, s))} for s in SECTIONS}
-    return yaml.safe_dump(content, sort_keys=False)
-
-
-def write_parameters(run: RunConfig, path: Path) -> Path:
-    path.write_text(parameter_text(run))
-    return path

@@ -14,7 +14,8 @@ from mbrl_ros.config import ConfigError
 from mbrl_ros.paths import PARAMETERS, model_file
 from mbrl_ros.robots.fit import check_distilling, check_gait, check_model, check_policy, check_walks
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import DRIVING_MODES, RunConfig, with_settings, write_parameters
+from mbrl_ros.runs import RunConfig, with_settings, write_parameters
+from mbrl_ros.settings import DRIVING_MODES
 
 PACKAGE = "mbrl_ros"
 BACK_OFF = (1.0, 2.0, 4.0)  # s before the first, second and third restart

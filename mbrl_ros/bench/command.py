@@ -26,7 +26,7 @@ from mbrl_ros.bench.wide_table import print_whole
 from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.control.report import SCHEMA, write_report
 from mbrl_ros.paths import check_report
-from mbrl_ros.settings import RunConfig, load_run, with_settings
+from mbrl_ros.runs import RunConfig, load_run, with_settings
 
 PLAN, LEARN = "plan", "learn"
 TRAINING = {

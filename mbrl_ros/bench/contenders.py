@@ -15,7 +15,7 @@ from mbrl_ros.bench.work import COMMAND, Work, prepare
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.dynamics.native import PATHS, NativeEnsemble, why_not
-from mbrl_ros.settings import RunConfig
+from mbrl_ros.runs import RunConfig
 from mbrl_ros.types import Action
 
 OURS, PEER, ROLLOUT = "ours", "peer", "rollout"

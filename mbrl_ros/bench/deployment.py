@@ -17,7 +17,7 @@ from mbrl_ros.control.report import Velocity
 from mbrl_ros.learning.evaluating import WARM_UP, driving, evaluate_tracking
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import RunConfig
+from mbrl_ros.runs import RunConfig
 from mbrl_ros.types import Action, RobotState
 
 SHORT = 5  # steps

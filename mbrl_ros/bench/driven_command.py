@@ -29,7 +29,7 @@ from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.fit import wants_policy
 from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.settings import RunConfig
+from mbrl_ros.runs import RunConfig
 
 PUSHES, POLICY = "pushes", "policy"
 PUSHED_COMMANDS = ((0.4, 0.0, 0.0),)

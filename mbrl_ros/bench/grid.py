@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mbrl_ros.settings import RunConfig
+from mbrl_ros.runs import RunConfig
 
 # On the command line: the setting of the run file that it stands for.
 AXES = {

@@ -14,7 +14,7 @@ from mbrl_ros.bench.floors import Floor, Network
 from mbrl_ros.bench.grid import Shape, of_shape
 from mbrl_ros.bench.timing import Ratio, Times, interleaved
 from mbrl_ros.bench.work import Work, prepare
-from mbrl_ros.settings import RunConfig
+from mbrl_ros.runs import RunConfig
 
 SECONDS, OTHER_SECONDS = 4.0, 1.5  # of measuring at most: what matters; parts and variants
 OTHER_ROUNDS = 3

@@ -15,7 +15,7 @@ from mbrl_ros.control.report import STRIDE, Velocity
 from mbrl_ros.learning.evaluating import driving
 from mbrl_ros.learning.session import Session
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import RunConfig
+from mbrl_ros.runs import RunConfig
 
 MODES = {
     "policy": {"planner.mode": "policy"},

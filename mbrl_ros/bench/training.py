@@ -13,7 +13,7 @@ from mbrl_ros.dynamics.evaluation import evaluate
 from mbrl_ros.dynamics.training import Trainer
 from mbrl_ros.learning.learner import HELD_OUT_HORIZON, HELD_OUT_WINDOWS, Learner, copied
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import RunConfig
+from mbrl_ros.runs import RunConfig
 from mbrl_ros.types import Flag, Transition
 
 TRANSITIONS = 2000  # to pick batches from

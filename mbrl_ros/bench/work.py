@@ -18,7 +18,8 @@ from mbrl_ros.planners.registry import PLANNERS
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.settings import PlannerConfig, RunConfig
+from mbrl_ros.runs import RunConfig
+from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.tasks import make_task
 from mbrl_ros.types import RobotState
 

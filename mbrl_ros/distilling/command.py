@@ -29,7 +29,8 @@ from mbrl_ros.paths import POLICY, check_out, check_report, model_file
 from mbrl_ros.policies.card import PolicyCard
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.settings import ACTION_MAP_NAMES, RunConfig, load_run, with_settings
+from mbrl_ros.runs import RunConfig, load_run, with_settings
+from mbrl_ros.settings import ACTION_MAP_NAMES
 
 CARD_NAME = "policy_card.json"  # for people; what a robot checks is inside the file
 VISITS = 6  # of the robot, one after each of the first rounds

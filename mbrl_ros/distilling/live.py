@@ -27,7 +27,8 @@ from mbrl_ros.policies.card import PolicyRefused
 from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.fit import check_distilling, policy_file
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import LearnerConfig, PlannerConfig, parse_run
+from mbrl_ros.runs import parse_run
+from mbrl_ros.settings import LearnerConfig, PlannerConfig
 
 STATES = 100  # to begin from, at least
 REMEMBERED = 16  # rounds: what was said in older ones is of older models

@@ -12,7 +12,7 @@ from mbrl_ros.learning.curriculum import TrainingCommands
 from mbrl_ros.learning.evaluating import driving
 from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import RunConfig
+from mbrl_ros.runs import RunConfig
 
 
 class Visits:

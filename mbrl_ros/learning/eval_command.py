@@ -20,7 +20,8 @@ from mbrl_ros.learning.policies import in_report, load_policy, of_another_model,
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.fit import wants_policy
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import ACTION_MAP_NAMES, DRIVING_MODES, load_run, with_settings
+from mbrl_ros.runs import load_run, with_settings
+from mbrl_ros.settings import ACTION_MAP_NAMES, DRIVING_MODES
 
 ORACLE, ORACLE_SAMPLES = "oracle", 64  # true physics is slow, and needs fewer
 

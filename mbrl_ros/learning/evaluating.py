@@ -14,7 +14,8 @@ from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.report import TrackingScore
 from mbrl_ros.learning.session import Session
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import DRIVING_MODES, RunConfig
+from mbrl_ros.runs import RunConfig
+from mbrl_ros.settings import DRIVING_MODES
 
 # Commands that no training favours: forwards, backwards, sideways, turning, mixed, and standing still.
 COMMANDS = (

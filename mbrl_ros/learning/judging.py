@@ -14,7 +14,7 @@ from mbrl_ros.paths import check_report
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.fit import check_driven
 from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.settings import RunConfig
+from mbrl_ros.runs import RunConfig
 from mbrl_ros.tasks import make_task
 
 

@@ -12,7 +12,8 @@ from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.fit import no_policy, policy_file
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import PlannerConfig, RunConfig
+from mbrl_ros.runs import RunConfig
+from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.tasks import make_task
 
 

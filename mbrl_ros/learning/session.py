@@ -14,8 +14,8 @@ from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.experience import Experience
 from mbrl_ros.learning.learner import Learner, Verdict
 from mbrl_ros.planners.problem import NoPlan
+from mbrl_ros.runs import RunConfig
 from mbrl_ros.safety import gate
-from mbrl_ros.settings import RunConfig
 from mbrl_ros.types import Action, Event, RobotState, Transition
 
 

@@ -25,7 +25,8 @@ from mbrl_ros.learning.models import save_model
 from mbrl_ros.learning.session import Session
 from mbrl_ros.paths import check_out
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import ACTION_MAP_NAMES, RunConfig, load_run, with_settings
+from mbrl_ros.runs import RunConfig, load_run, with_settings
+from mbrl_ros.settings import ACTION_MAP_NAMES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,8 @@ from mbrl_ros.control.report import parse_commands, write_report
 from mbrl_ros.paths import check_report
 from mbrl_ros.robots.fit import check_driven
 from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.settings import ACTION_MAP_NAMES, MODES, SECTIONS, RunConfig, load_run
+from mbrl_ros.runs import SECTIONS, RunConfig, load_run
+from mbrl_ros.settings import ACTION_MAP_NAMES, MODES
 from mbrl_ros.stack import Options, Process, beside, configured, processes, written_down
 from mbrl_ros.up.discovery import GRAPH, environment
 from mbrl_ros.up.shared_memory import remove_abandoned

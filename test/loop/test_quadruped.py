@@ -16,7 +16,7 @@ from mbrl_ros.learning.learner import Learner, Verdict
 from mbrl_ros.learning.session import Session
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import RunConfig, load_run, with_settings
+from mbrl_ros.runs import RunConfig, load_run, with_settings
 
 SECONDS = 24.0
 SMALL = (

@@ -13,7 +13,7 @@ from mbrl_ros.nodes.messages.learning import transition_of
 from mbrl_ros.nodes.messages.motion import applied_of, plan_of
 from mbrl_ros.nodes.messages.status import values_of
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import load_run
+from mbrl_ros.runs import load_run
 from mbrl_ros.stack import Options, configured, written_down
 from mbrl_ros.stack import processes as processes_of
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "mbrl_ros"
 
 LAYERS = (
-    ("types", "config", "settings", "parameters", "paths", "content", "compiled"),
+    ("types", "config", "settings", "runs", "parameters", "paths", "content", "compiled"),
     ("robots", "safety", "tasks", "data", "dynamics"),
     ("planners", "policies"),
     ("control", "learning", "distilling", "backends"),

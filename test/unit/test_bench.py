@@ -15,7 +15,7 @@ from mbrl_ros.bench.timing import WARM_UP, Ratio, Row, Times, interleaved, timed
 from mbrl_ros.bench.work import prepare
 from mbrl_ros.config import ConfigError
 from mbrl_ros.dynamics.folded import FoldedEnsemble
-from mbrl_ros.settings import load_run, with_settings
+from mbrl_ros.runs import load_run, with_settings
 
 ROUNDS = ("--rounds", "2", "--calls", "2")
 TINY = ("--samples", "20", "--horizon", "4", "--members", "2", "--width", "8", "--threads", "1", *ROUNDS)

@@ -21,7 +21,8 @@ from mbrl_ros.learning.evaluating import driving
 from mbrl_ros.learning.session import Session
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.policies.network import new_policy
-from mbrl_ros.settings import EnsembleConfig, load_run
+from mbrl_ros.runs import load_run
+from mbrl_ros.settings import EnsembleConfig
 
 WALK = (0.3, 0.0, 0.0)
 RUN = load_run("quadruped_mpc").with_setting("planner.mppi.samples", 10)

@@ -14,7 +14,8 @@ from mbrl_ros import parameters
 from mbrl_ros.config import ConfigError, build, leaves, read_yaml, setting
 from mbrl_ros.paths import named, share
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import SECTIONS, Shared, load_run, parameter_text, parse_run, with_settings, write_parameters
+from mbrl_ros.runs import SECTIONS, load_run, parameter_text, parse_run, with_settings, write_parameters
+from mbrl_ros.settings import Shared
 
 RUNS = sorted(p.stem for p in (share() / "config").glob("*.yaml"))
 ROBOTS = sorted(p.stem for p in (share() / "config" / "robots").glob("*.yaml"))

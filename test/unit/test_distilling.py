@@ -15,7 +15,7 @@ from mbrl_ros.learning.models import load_model
 from mbrl_ros.learning.policies import load_policy
 from mbrl_ros.paths import model_file
 from mbrl_ros.policies.runner import OnnxPolicy
-from mbrl_ros.settings import load_run
+from mbrl_ros.runs import load_run
 
 # Rounds
 

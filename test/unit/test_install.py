@@ -122,7 +122,7 @@ def test_the_installed_package_finds_its_files_in_its_own_prefix(prefix):
 
 def test_runs_robots_and_scenes_load_from_the_installed_place(prefix):
     code = (
-        "from mbrl_ros.settings import load_run; from mbrl_ros.robots.spec import load_robot\n"
+        "from mbrl_ros.runs import load_run; from mbrl_ros.robots.spec import load_robot\n"
         "print(load_robot(load_run('quadruped_mpc').planner.robot).scene_path)"
     )
     scene = Path(prefix.python(code))

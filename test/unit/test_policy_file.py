@@ -20,7 +20,7 @@ from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.action_maps import make_action_map, map_hash
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import load_run
+from mbrl_ros.runs import load_run
 
 LAYOUT = FeatureLayout(GO1)
 MAP = make_action_map("gait", GO1)

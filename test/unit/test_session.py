@@ -8,7 +8,7 @@ from mbrl_ros.backends.mujoco import MujocoBackend
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.session import Session
-from mbrl_ros.settings import load_run, with_settings
+from mbrl_ros.runs import load_run, with_settings
 from mbrl_ros.types import Action, Flag
 
 WALK = np.array([0.3, 0.0, 0.0])

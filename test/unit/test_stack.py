@@ -8,7 +8,7 @@ import yaml
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.paths import share
-from mbrl_ros.settings import load_run, parse_run
+from mbrl_ros.runs import load_run, parse_run
 from mbrl_ros.stack import Options, beside, configured, processes, written_down
 
 FILE = Path("/tmp/parameters.yaml")
@@ -131,7 +131,7 @@ def test_normalised_file_reads_back_as_the_same_run(tmp_path, monkeypatch):
 
 def test_describing_a_run_is_light():
     code = (
-        "import sys; from mbrl_ros.stack import *; from mbrl_ros.settings import load_run\n"
+        "import sys; from mbrl_ros.stack import *; from mbrl_ros.runs import load_run\n"
         "configured(load_run('quadruped_mpc'), Options())\n"
         "print({'torch', 'rclpy', 'mujoco', 'onnx', 'onnxruntime'} & set(sys.modules))"
     )

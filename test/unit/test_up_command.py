@@ -7,7 +7,7 @@ import pytest
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.report import parse_commands
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import load_run, with_settings
+from mbrl_ros.runs import load_run, with_settings
 from mbrl_ros.stack import Options, Process, processes
 from mbrl_ros.up import command, discovery
 from mbrl_ros.up.bare_loop import summary
