@@ -75,6 +75,7 @@ def node_of(process: stack.Process) -> Node:
         namespace=process.namespace,
         parameters=[str(process.parameters)] if process.parameters else [],
         arguments=list(process.arguments),
+        ros_arguments=["--enclave", process.enclave],
         additional_env=dict(process.environment),
         prefix=f"nice -n {process.nice}" if process.nice else None,
         respawn=bool(process.restart_after),

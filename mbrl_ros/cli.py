@@ -18,6 +18,7 @@ COMMANDS = {
     "policy": ("mbrl_ros.learning.policy_command", "what is inside a policy's file", False),
     "bag": ("mbrl_ros.learning.bag_command", "how much is in the journal of a run", False),
     "bench": ("mbrl_ros.bench.command", "measured comparisons: what a plan costs here, what a policy is worth", True),
+    "chaos": ("mbrl_ros.chaos.command", "inject every fault into the running stack; were all promises kept?", True),
     "doctor": ("mbrl_ros.up.doctor", "is everything there that is needed, and what to do where not", False),
 }
 MAY_BEGIN_WITH_A_MINUS = ("--commands",)

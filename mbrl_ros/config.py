@@ -103,7 +103,10 @@ def _coerce(hint, value, where: str, metadata=types.MappingProxyType({})):
 
 def _scalar(kind, value, where: str, metadata):
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError as error:
+            raise ConfigError(f"{where}: a number of {value.bit_length()} bits is too large") from error
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise ConfigError(f"{where}: expected {_plain(kind)}, got {value!r}")
     if kind is float and not abs(value) < float("inf"):
@@ -129,7 +132,15 @@ def _plain(kind) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """A key that stands twice is an error, and 1e-3 is a number, as it is for the ROS parameter parser."""
+    """A key that stands twice is an error, and 1e-3 is a number, as it is for the ROS parameter parser.
+
+    That knows no aliases either; with them, a few lines make a tree that nobody could print.
+    """
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"an alias, on line {self.peek_event().start_mark.line + 1}: write it out")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node, deep=False):
         seen = []
@@ -146,7 +157,11 @@ _Loader.add_implicit_resolver(
 
 
 def parse_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)
+    """YAMLError where it is none."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:  # of dates and numbers
+        raise yaml.YAMLError(f"{type(error).__name__}: {error}") from error
 
 
 def read_yaml(path: Path) -> dict:

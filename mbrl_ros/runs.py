@@ -84,7 +84,7 @@ def load_run(name: str, action_map: str | None = None) -> RunConfig:
 def parse_run(content: dict, where: str, name: str) -> RunConfig:
     """A ROS 2 parameter file: `/**` for all nodes, `/**/planner` for one; each holds `ros__parameters`."""
     shared, own = {}, {s: {} for s in SECTIONS}
-    for key, body in content.items():
+    for key, body in ((str(key), body) for key, body in content.items()):
         node = key.removeprefix("/**").removeprefix("/")
         if not key.startswith("/**") or (node and node not in SECTIONS):
             known = ["/**", *(f"/**/{s}" for s in SECTIONS)]
@@ -93,12 +93,14 @@ def parse_run(content: dict, where: str, name: str) -> RunConfig:
             raise ConfigError(unknown_key(where, key, known))
         if not isinstance(body, dict) or set(body) != {"ros__parameters"}:
             raise ConfigError(f"{where}: {key}: expected the one key ros__parameters")
-        target = own[node] if node else shared
-        target.update(body["ros__parameters"] or {})
+        settings = {} if body["ros__parameters"] is None else body["ros__parameters"]
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{where}: {key}: ros__parameters: expected keys and values, got {settings!r}")
+        (own[node] if node else shared).update(settings)
     known = {f.name for f in dataclasses.fields(Shared)}
     for key in shared:
         if key not in known:
-            raise ConfigError(unknown_key(f"{where}: /**", key, known))
+            raise ConfigError(unknown_key(f"{where}: /**", str(key), known))
     nodes = {s: build(cls, {**shared, **own[s]}, f"{where}: {s}") for s, cls in SECTIONS.items()}
     return RunConfig(name=name, **nodes)
 

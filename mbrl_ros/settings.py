@@ -16,6 +16,7 @@ TREATMENTS = ("tsinf", "expectation", "pessimism")
 ACTION_MAP_NAMES = ("gait", "joint", "spline")
 PRECISIONS = ("auto", "bf16", "float32")
 TASK_NAMES = ("quadruped", "cartpole")
+MOST_CORES = 9999  # of any machine
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Shared:
     task: str = setting("quadruped", "task that rewards and ends episodes", choices=TASK_NAMES)
     seed: int = setting(0, "seed of all random numbers", low=0)
     lockstep: bool = setting(False, "every step waits for every node; for tests")
+    key_file: str = setting("", "signs models and policies; unsigned ones are refused. Empty: as $MBRL_ROS_KEY_FILE")
 
 
 def cores_of(text: str) -> frozenset[int]:
@@ -33,7 +35,8 @@ def cores_of(text: str) -> frozenset[int]:
     cores: set[int] = set()
     for part in filter(None, text.replace(" ", "").split(",")):
         first, _, last = part.partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal() or part.endswith("-"):
+        known = all(number.isdecimal() and len(number) <= len(str(MOST_CORES)) for number in (first, last or first))
+        if not known or part.endswith("-"):
             raise ConfigError(f"cores: {text!r} is no list of cores. Examples: '1', '0,2-3'")
         cores |= set(range(int(first), int(last or first) + 1))
     return frozenset(cores)
@@ -59,6 +62,7 @@ class BridgeConfig(Shared):
     latency: float = setting(0.0, "s from a command to its effect in the joints", low=0.0, high=0.5)
     clock: bool = setting(True, "publish /clock (one bridge a graph)")
     stand_up_after: float = setting(2.0, "s after a fall until the robot is stood up; 0: never", low=0.0)
+    faults: str = setting("", "faults to inject, as listed in docs/safety.md; empty: none", live=True)
     realtime: RealtimeConfig = section(RealtimeConfig)
 
 
@@ -108,6 +112,26 @@ class ExploreConfig:
 
 
 @dataclass(frozen=True)
+class TrustConfig:
+    """What the ensemble's doubt, 0..1 by held-out data, does to the commanded speed."""
+
+    enabled: bool = setting(True, "let it slow the robot down, and stop it", live=True)
+    limit_from: float = setting(0.5, "doubt from which the speed is limited and data marked", 0.0, 1.0, live=True)
+    limit_to: float = setting(0.9, "doubt from which only `least` is left", low=0.0, high=1.0, live=True)
+    least: float = setting(0.3, "share of the commanded speed", low=0.0, high=1.0, live=True)
+    stop_above: float = setting(0.95, "doubt above which the robot stands, after a while", 0.0, 1.0, live=True)
+    stop_after: float = setting(0.3, "s of such doubt until then", low=0.0, live=True)
+    resume_below: float = setting(0.5, "doubt below which it goes on, after a while", low=0.0, high=1.0, live=True)
+    resume_after: float = setting(1.0, "s of so little doubt until then", low=0.0, live=True)
+
+    def __post_init__(self):
+        if not self.limit_from < self.limit_to:
+            raise ConfigError(f"limit_from {self.limit_from:g}: expected less than limit_to, {self.limit_to:g}")
+        if not self.resume_below <= self.stop_above:
+            raise ConfigError(f"resume_below {self.resume_below:g}: expected at most stop_above, {self.stop_above:g}")
+
+
+@dataclass(frozen=True)
 class PlannerConfig(Shared):
     """State in, plan out."""
 
@@ -144,6 +168,7 @@ class PlannerConfig(Shared):
     mppi: MppiConfig = section(MppiConfig)
     cost: CostConfig = section(CostConfig)
     explore: ExploreConfig = section(ExploreConfig)
+    trust: TrustConfig = section(TrustConfig)
     realtime: RealtimeConfig = section(RealtimeConfig)
 
 
@@ -235,6 +260,9 @@ class LearnerConfig(Shared):
     steps: int = setting(200, "training steps each time", low=1)
     tolerance: float = setting(
         1.05, "a candidate is promoted up to this ratio of the incumbent's held-out error", low=0.1
+    )
+    calibration_tolerance: float = setting(
+        1.5, "likewise of errors over what members say of them; any, for an error so much less", low=1.0
     )
     threads: int = setting(1, "torch threads", low=1, high=64)
     duty: float = setting(0.6, "share of a core's time to train in at most; cores share caches", low=0.05, high=1.0)

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from mbrl_ros.authentic import key_path, read_key
 from mbrl_ros.config import ConfigError
 from mbrl_ros.paths import PARAMETERS, model_file
 from mbrl_ros.robots.fit import check_distilling, check_gait, check_model, check_policy, check_walks
@@ -60,8 +61,13 @@ class Process:
     def command(self) -> list[str]:
         """What starts it, on any installation."""
         parameters = ["--params-file", str(self.parameters)] if self.parameters else []
-        remaps = ["-r", f"__ns:={self.namespace}"]
-        return [sys.executable, "-m", self.module, *self.arguments, "--ros-args", *parameters, *remaps]
+        place = ["-r", f"__ns:={self.namespace}", "--enclave", self.enclave]
+        return [sys.executable, "-m", self.module, *self.arguments, "--ros-args", *parameters, *place]
+
+    @property
+    def enclave(self) -> str:
+        """Whose rights it has where SROS2 is on (docs/security.md); where it is not, this changes nothing."""
+        return enclave(self.namespace, self.name)
 
 
 def configured(run: RunConfig, options: Options) -> RunConfig:
@@ -83,6 +89,9 @@ def configured(run: RunConfig, options: Options) -> RunConfig:
         run = run.with_setting(f"{node}.model", _model(getattr(run, node).model, run))
     if run.planner.policy:
         run = run.with_setting("planner.policy", str(Path(run.planner.policy).absolute()))
+    if key_file := key_path(run.planner.key_file):
+        run = run.with_setting("key_file", str(Path(key_file).absolute()))
+        read_key(key_file)
     if not run.learner.folder:
         run = run.with_setting("learner.folder", str(_fresh_folder(run, options)))
     _check_fit(run, options)
@@ -124,6 +133,11 @@ def processes(run: RunConfig, options: Options, parameters: Path) -> tuple[Proce
 
 def normalised_namespace(namespace: str) -> str:
     return "/" + namespace.strip("/")
+
+
+def enclave(namespace: str, process: str) -> str:
+    """The SROS2 enclave of a process: /mbrl_ros, the robot's namespace, its name."""
+    return "/" + "/".join(filter(None, (PACKAGE, namespace.strip("/"), process)))
 
 
 def beside(neighbour: Process, name: str, *arguments: str) -> Process:

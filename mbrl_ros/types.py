@@ -64,6 +64,7 @@ class Flag(IntFlag):
     HELD = 2  # the gate followed no plan
     EXPLORED = 4  # the planner was exploring
     ANEW = 8  # actions are shifted by another latency from here on: forget what came before
+    UNSURE = 16  # the ensemble was in doubt about what was decided
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,15 @@ class Action(StrEnum):
     """What the guard did."""
 
     FOLLOW = "follow"
-    CLIP = "clip"
+    CLIP = "clip"  # the plan's target, within limits
+    SCALE = "scale"  # the plan's target, brought nearer to the measured posture: it asked for too much torque
     HOLD = "hold"  # its own target: stance, or a blend on the way to it
     SIT = "sit"
     DAMP = "damp"
+
+
+FOLLOWED = (Action.FOLLOW, Action.CLIP, Action.SCALE)  # the plan, as it is or as far as the limits allow
+CHANGED = (Action.CLIP, Action.SCALE)
 
 
 class RobotMode(StrEnum):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import mujoco
 import numpy as np
 
@@ -12,6 +14,7 @@ from mbrl_ros.types import BaseState, RobotMode, RobotState
 
 SETTLE_SECONDS = 3.0
 DAMP_SPEED = 5.0  # rad/s or m/s at which pure damping takes a joint's whole effort
+STUCK_GIVES = 0.01  # rad or m, by which a stuck joint gives way to as much as its motor could do
 START_SPREAD = 0.1  # rad or m, how far from rest a robot without a base may start
 
 
@@ -30,6 +33,8 @@ class MujocoBackend(Backend):
             RobotMode.DAMP: [(0.0, (0.0, 0.0, -j.effort / DAMP_SPEED)) for j in spec.actuated],
             RobotMode.OFF: [(0.0, (0.0, 0.0, 0.0)) for _ in spec.actuated],
         }
+        self._torque_left = np.ones(len(spec.actuated))  # (A,) share
+        self._stuck_at: dict[int, float] = {}  # actuated joints, by their place, and the angle that each is stuck at
         self._stood_qpos = self._settled()
         self._stand()
 
@@ -41,9 +46,36 @@ class MujocoBackend(Backend):
         if mode == self._mode:
             return
         self._mode = mode
-        for actuator, (gain, bias) in zip(self._at.ctrl, self._servo[mode], strict=True):
-            self.model.actuator_gainprm[actuator, 0] = gain
-            self.model.actuator_biasprm[actuator, :3] = bias
+        self._drive()
+
+    def impair(self, torque_left: Mapping[str, float], stuck: Collection[str]) -> None:
+        names = self.spec.actuated_names
+        self._torque_left = np.array([torque_left.get(name, 1.0) for name in names])
+        before, self._stuck_at = self._stuck_at, {}
+        for place in (names.index(name) for name in stuck):
+            self._stuck_at[place] = before.get(place, self._angle(place))
+        self._drive()
+
+    def _angle(self, place: int) -> float:
+        return float(self.data.qpos[self._at.qpos[self.spec.actuated_indices[place]]])
+
+    def _drive(self) -> None:
+        """Gains and force limits of all motors, from the mode and from what is impaired."""
+        for place, (actuator, joint) in enumerate(zip(self._at.ctrl, self.spec.actuated, strict=True)):
+            stuck = place in self._stuck_at
+            gain, bias = self._seized(place) if stuck else self._servo[self._mode][place]
+            left = 1.0 if stuck else self._torque_left[place]
+            self.model.actuator_gainprm[actuator, 0] = left * gain
+            self.model.actuator_biasprm[actuator, :3] = left * np.array(bias)
+            self.model.actuator_forcerange[actuator] = left * joint.effort * np.array([-1.0, 1.0])
+            self.model.actuator_forcelimited[actuator] = not stuck
+
+    def _seized(self, place: int) -> tuple[float, tuple[float, float, float]]:
+        """A spring around the angle, no stiffer than a physics step bears, with its critical damping."""
+        inertia = self.model.dof_M0[self._at.dof[self.spec.actuated_indices[place]]]
+        stiffness = min(self.spec.actuated[place].effort / STUCK_GIVES, 0.5 * inertia / self.physics_dt**2)
+        damping = 2.0 * np.sqrt(stiffness * inertia)
+        return 0.0, (stiffness * self._stuck_at[place], -stiffness, -damping)
 
     def _move(self, steps: int) -> None:
         if self._held_pose is None:
@@ -88,6 +120,9 @@ class MujocoBackend(Backend):
         self.data.ctrl[self._at.ctrl] = self.spec.stance
         if self._held_pose is not None:
             self._held_pose = pose
+        if self._stuck_at:
+            self._stuck_at = {place: self._angle(place) for place in self._stuck_at}
+            self._drive()
 
     def _place_base(self, pose: np.ndarray) -> None:
         self.data.qpos[:7] = pose

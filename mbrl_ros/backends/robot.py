@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -68,6 +69,14 @@ class Backend(ABC):
     def measure(self) -> RobotState:
         """What the sensors say; the same for as long as robot time stands."""
         return noisy(self.truth(), self.spec, self._seed) if self._noise else self.truth()
+
+    def impair(self, torque_left: Mapping[str, float], stuck: Collection[str]) -> None:
+        """Joints by name: those with a share of their torque, and those that hold the angle that they have.
+
+        In place of what was impaired before; the others are whole.
+        """
+        if torque_left or stuck:
+            raise ValueError(f"the joints of {type(self).__name__} cannot fail")
 
     @abstractmethod
     def set_mode(self, mode: RobotMode) -> None:

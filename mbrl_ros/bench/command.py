@@ -13,13 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mbrl_ros.bench import driven_command
+from mbrl_ros.bench import doubt_command, driven_command, soak_command
 from mbrl_ros.bench.contenders import missing
+from mbrl_ros.bench.doubt_command import DOUBT
 from mbrl_ros.bench.driven_command import POLICY, PUSHES
 from mbrl_ros.bench.grid import AXES, chosen_shapes, chosen_threads, of_shape
 from mbrl_ros.bench.plan_plot import plot_plans
 from mbrl_ros.bench.plan_table import detail_table, plan_table
 from mbrl_ros.bench.planning import PlanRow, bench_shape
+from mbrl_ros.bench.soak_command import SOAK
 from mbrl_ros.bench.timing import Row
 from mbrl_ros.bench.training import bench_learning
 from mbrl_ros.bench.wide_table import print_whole
@@ -46,11 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("all", PLAN, LEARN, PUSHES, POLICY),
+        choices=("all", PLAN, LEARN, PUSHES, POLICY, DOUBT, SOAK),
         default="all",
         help="plan: plans of many shapes, beside pytorch_mppi; learn: training; all (default): both; "
-        "pushes: who stays up, policy or planner; policy: what they cost, and in how much time",
+        "pushes: who stays up, policy or planner; policy: what they cost, and in how much time; "
+        "soak: hours of robot time, and what they do to memory",
     )
+    parser.add_argument("given", nargs="?", metavar="RUN", help="as --run")
     parser.add_argument(
         "--run", dest="run_name", default="quadruped_mpc", metavar="RUN", help="run file in config/ (quadruped_mpc)"
     )
@@ -61,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, (setting, what) in TRAINING.items():
         parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{what}, as --set {setting}=...")
     driven_command.add_arguments(parser)
+    soak_command.add_arguments(parser)
     parser.add_argument("--rounds", type=int, default=10, help="over which a ratio's spread is given (10)")
     parser.add_argument("--calls", type=int, default=10, help="of each part in a round, fewer where they are long (10)")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well, half a minute a shape")
@@ -72,11 +77,15 @@ def run(args: argparse.Namespace) -> int:
     if args.rounds < 1 or args.calls < 1:
         raise ConfigError("--rounds and --calls are at least 1")
     check_report(args.report)
-    run = with_settings(load_run(args.run_name), args.settings).with_setting("seed", args.seed, "--seed")
+    run = with_settings(load_run(args.given or args.run_name), args.settings).with_setting("seed", args.seed, "--seed")
     for name, (setting, _) in TRAINING.items():
         if getattr(args, name) is not None:
             run = run.with_setting(setting, getattr(args, name), f"--{name}")
     console, plans, trained = Console(highlight=False, soft_wrap=True), [], []
+    if args.what == SOAK:
+        return soak_command.run(run, args, console)
+    if args.what == DOUBT:
+        return doubt_command.run(run, args, console)
     if args.what in (PUSHES, POLICY):
         driven_command.run(run, args, console)
         return 0

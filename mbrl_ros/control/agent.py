@@ -16,6 +16,7 @@ from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.filter import StateFilter
 from mbrl_ros.control.on_device import OnDevice, check_device, recorded_settings
 from mbrl_ros.control.scoring import Situation, make_problem
+from mbrl_ros.control.trust import Trust
 from mbrl_ros.control.velocity_command import approached
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.native import planning_model, why_not
@@ -27,7 +28,7 @@ from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import DRIVING_MODES, POLICY_MODES, PlannerConfig
 from mbrl_ros.tasks import make_task
-from mbrl_ros.types import NS, Action, Plan, RobotState
+from mbrl_ros.types import FOLLOWED, NS, Action, Plan, RobotState
 
 CALM = 0.3  # s for which a state has been ordinary again, before mode hybrid goes back to the policy
 PLAN_SECONDS = 0.08  # a plan reaches at least this far, so that a late one finds its predecessor still valid
@@ -62,6 +63,7 @@ class Agent:
         self._step = 0  # control steps since the beginning
         self.command = np.zeros(self.task.command_size)  # that the newest plan follows: on the way to the wanted one
         self._followed = True  # by the guard, as far as it has said anything
+        self.trust = Trust(config.trust)
         self._on_device: OnDevice | None = None
         self._situation: Situation | None = None
         self._build()
@@ -109,7 +111,7 @@ class Agent:
             self._on_device = None
         if config.mppi.samples != self.config.mppi.samples:
             self.samples = config.mppi.samples
-        self.config = config
+        self.config, self.trust.config = config, config.trust
         if rebuild:
             self._build()
 
@@ -133,7 +135,7 @@ class Agent:
 
     def note_applied(self, stamp_ns: int, target: np.ndarray, action: Action) -> None:
         """What the guard really sent at robot time `stamp_ns`."""
-        self._followed = action in (Action.FOLLOW, Action.CLIP)
+        self._followed = action in FOLLOWED
         if self._stamp_ns is not None:
             early_ns = min(self.spec.sample_period_ns // 2, self.spec.dt_ns // 4)  # by which the next step's may come
             after = (stamp_ns - self._stamp_ns + early_ns) // self.spec.dt_ns
@@ -171,12 +173,12 @@ class Agent:
         return plan
 
     @torch.inference_mode()
-    def trace(self) -> Tensor | None:
-        """(M, H, S) what each member expects of the last plan; None where nothing was planned."""
+    def trace(self, steps: int | None = None) -> Tensor | None:
+        """(M, H, S) what each member expects of the last plan, or its first steps; None where nothing was planned."""
         if self._warm is None or self._model is None:
             return None
         s = self._situation
-        targets = self.map.decode(self._warm[None], s.phase).expand(self._model.members, 1, -1, -1)
+        targets = self.map.decode(self._warm[None, :steps], s.phase[:steps]).expand(self._model.members, 1, -1, -1)
         return self._model.rollout(s.state.expand(self._model.members, 1, -1), targets)[:, 0]
 
     def phase(self, stamp_ns: int) -> float:
@@ -211,7 +213,7 @@ class Agent:
         elif exploring:
             motion = self._motion.between(self._step, self._points) * self.config.explore.noise
             decisions = (self.map.rest + motion * self.map.explore).clamp(*self.map.bounds)
-        if self.mode == "stand":
+        if self.mode == "stand" or self.trust.stopped:
             targets = np.tile(self.spec.stance, (self._points, 1))
         else:
             phase = self._phases(first_ns, self._points)
@@ -233,8 +235,9 @@ class Agent:
         """(C,) no robot changes its velocity at once, and those that try fall. While it is not driven, it stops."""
         if self.task.goal is not None:
             return wanted
-        if self.mode not in DRIVING_MODES or not self._followed:
+        if self.mode not in DRIVING_MODES or not self._followed or self.trust.stopped:
             wanted = np.zeros_like(self.command)
+        wanted = wanted * self.trust.share
         c, seconds = self.config, elapsed * self.spec.dt
         return approached(self.command, wanted, c.acceleration_limit * seconds, c.yaw_acceleration_limit * seconds)
 
@@ -266,7 +269,7 @@ class Agent:
     def _promise(self, step: int) -> np.ndarray:
         """The target of `step`, now or ahead: the plan's, unless the guard says that it is not following it."""
         target, action = self._applied.get(step) or self._applied.get(self._step - 1) or (None, Action.FOLLOW)
-        if step in self._applied or action not in (Action.FOLLOW, Action.CLIP):
+        if step in self._applied or action not in FOLLOWED:
             return target
         return self._promised.get(step, self.spec.stance)
 

@@ -36,7 +36,8 @@ class Experience:
 
     def note(self, stamp_ns: int, command: np.ndarray, exploring: bool) -> None:
         """Under what the step that begins at `stamp_ns` was decided."""
-        self._recorder.note(stamp_ns, command, self._agent.phase(stamp_ns), exploring)
+        agent = self._agent
+        self._recorder.note(stamp_ns, command, agent.phase(stamp_ns), exploring, agent.trust.unsure)
 
     def state(self, state: RobotState) -> list[Transition]:
         return self._transitions(self._pairing.state(state))

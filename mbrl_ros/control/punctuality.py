@@ -10,9 +10,8 @@ hide what follows.
 
 from __future__ import annotations
 
-from mbrl_ros.types import Action
+from mbrl_ros.types import FOLLOWED, Action
 
-FOLLOWING = (Action.FOLLOW, Action.CLIP)
 STOPPED = (Action.SIT, Action.DAMP)
 INTERRUPTIONS = ("reset", "fall", "estop")
 _SLACK_NS = 1000
@@ -50,7 +49,7 @@ class Punctuality:
 
     def applied(self, stamp_ns: int, plan_sequence: int, action: Action) -> None:
         """What the guard sent at robot time `stamp_ns`, and the plan behind it; -1: none."""
-        following = action in FOLLOWING
+        following = action in FOLLOWED
         if following and self.driven_since is None:
             self.driven_since = stamp_ns
         self.judging = following or (self.judging and action not in STOPPED)

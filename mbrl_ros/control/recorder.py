@@ -20,6 +20,7 @@ class _Circumstances:
     command: np.ndarray
     phase: float
     exploring: bool
+    unsure: bool = False
 
 
 class Recorder:
@@ -35,9 +36,9 @@ class Recorder:
         """What came before the next transition is not to be learned from any more."""
         self._anew = True
 
-    def note(self, stamp_ns: int, command: np.ndarray, phase: float, exploring: bool) -> None:
+    def note(self, stamp_ns: int, command: np.ndarray, phase: float, exploring: bool, unsure: bool = False) -> None:
         """Under what the step that begins at `stamp_ns` was decided."""
-        self._known[stamp_ns] = _Circumstances(np.array(command, float), phase, exploring)
+        self._known[stamp_ns] = _Circumstances(np.array(command, float), phase, exploring, unsure)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
@@ -45,6 +46,7 @@ class Recorder:
         nothing = _Circumstances(np.zeros(self._task.command_size), 0.0, False)
         about = self._known.get(step.state.stamp_ns, nothing)
         flags = Flag.CLIPPED * step.clipped | Flag.HELD * step.held | Flag.EXPLORED * about.exploring
+        flags |= Flag.UNSURE * about.unsure
         flags, self._anew = flags | Flag.ANEW * self._anew, False
         after = self._layout.encode(step.next)
         outcome = torch.from_numpy(after)

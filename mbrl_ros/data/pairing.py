@@ -9,7 +9,7 @@ import numpy as np
 
 from mbrl_ros.data.steps import StepClock
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.types import Action, Event, RobotState
+from mbrl_ros.types import CHANGED, Action, Event, RobotState
 
 # Events after which the next state does not follow from the last.
 BREAKS = ("reset", "estop", "damp", "obey")
@@ -133,7 +133,7 @@ class Pairing:
             state=state,
             target=shares @ np.stack([r.target for r in within]),
             next=next_state,
-            clipped=any(r.action is Action.CLIP for r in within),
+            clipped=any(r.action in CHANGED for r in within),
             held=any(r.action in (Action.HOLD, Action.SIT) for r in within),
             model=within[-1].model,
         )

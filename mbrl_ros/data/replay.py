@@ -95,6 +95,12 @@ class ReplayBuffer:
         states = np.concatenate([self._states[slots], self._next[slots[..., -1:]]], -2)
         return states, self._actions[slots]
 
+    def windows(self, steps: int, held_out: bool, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """All sequences of that kind; about so many at `most`, spread over them."""
+        starts = self.starts(steps, held_out)
+        every = max(1, len(starts) // most) if most else 1
+        return self.sequences(starts[::every], steps)
+
     def chunk(self, slots: np.ndarray) -> np.ndarray:
         """Which chunk each slot's transition belongs to; those of several planners share their numbers."""
         return self._sequence[slots] // CHUNK

@@ -17,6 +17,9 @@ SCALARS = ("phase", "reward", "terminal", "flags", "sequence", "seconds", "nanos
 START = ("start_seconds", "start_nanoseconds")
 LITTLE_ENDIAN_CDR = b"\0\1"
 MOST_PARTS = 64
+MOST = float(np.finfo(np.float32).max)  # what is learned from is kept in float32
+MOST_WHOLE = 2.0**53  # what a double counts to
+COUNTED = ("flags", "sequence", "seconds", "nanoseconds", "model", *START)
 
 
 class NotATransition(ValueError):
@@ -32,13 +35,13 @@ def parts_of(t: Transition) -> dict[str, np.ndarray]:
 
 
 def split(labels: list[str], sizes: list[int], data: np.ndarray) -> dict[str, np.ndarray]:
-    """The array's parts by the names and sizes that its layout gives them; every number must be finite."""
+    """The array's parts by the names and sizes that its layout gives them; every number must be finite in float32."""
     if sum(sizes) != len(data):
         raise NotATransition(f"transition of {len(data)} numbers whose layout names {sum(sizes)}")
     ends = list(accumulate(sizes))
     parts = {name: data[end - size : end] for name, size, end in zip(labels, sizes, ends, strict=True)}
-    if not np.isfinite(data).all():
-        spoilt = [name for name, part in parts.items() if not np.isfinite(part).all()]
+    if not (np.abs(data) <= MOST).all():
+        spoilt = [name for name, part in parts.items() if not (np.abs(part) <= MOST).all()]
         raise NotATransition(f"{', '.join(spoilt) or 'a number'} is not finite")
     return parts
 
@@ -49,6 +52,8 @@ def transition_of(parts: dict[str, np.ndarray]) -> Transition:
     if missing:
         raise NotATransition(f"transition without {', '.join(missing)}")
     number = {k: float(parts[k][0]) for k in SCALARS + START}
+    if uncounted := [k for k in COUNTED if not abs(number[k]) <= MOST_WHOLE]:
+        raise NotATransition(f"transition whose {', '.join(uncounted)} is beyond any count")
     return Transition(
         **{name: parts[name] for name in ARRAYS},
         phase=number["phase"],

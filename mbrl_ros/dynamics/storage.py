@@ -11,6 +11,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from mbrl_ros.config import VersionRefused, build
+from mbrl_ros.dynamics.calibration import Calibration
 from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, action_units, layer_sizes
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import EnsembleConfig
@@ -32,6 +33,7 @@ class Card:
     seconds: float  # of robot data behind it
     held_out_error: float
     one_step_r2: float
+    calibration: Calibration | None = None  # None: of a file that was written without
 
 
 def to_bytes(model: Ensemble, card: Card) -> bytes:

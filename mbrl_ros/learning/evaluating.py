@@ -16,6 +16,7 @@ from mbrl_ros.learning.session import Session
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.runs import RunConfig
 from mbrl_ros.settings import DRIVING_MODES
+from mbrl_ros.types import CHANGED
 
 # Commands that no training favours: forwards, backwards, sideways, turning, mixed, and standing still.
 COMMANDS = (
@@ -71,7 +72,8 @@ def evaluate_tracking(
             earned += float(task.reward(reached, torch.tensor(command, dtype=torch.float32)))
             progress((number * steps + k + 1) / (len(commands) * steps))
     total = max(1, sum(session.actions.values()))
-    return Evaluation(score, falls, session.actions["clip"] / total, -earned / (steps * len(commands)))
+    clipped = sum(session.actions[action] for action in CHANGED)
+    return Evaluation(score, falls, clipped / total, -earned / (steps * len(commands)))
 
 
 def evaluate_goal(

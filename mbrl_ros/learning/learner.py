@@ -9,11 +9,13 @@ import numpy as np
 import torch
 
 from mbrl_ros.data.replay import ReplayBuffer, resampled
+from mbrl_ros.dynamics.calibration import STEPS, Calibration, calibrated
 from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, new_ensemble, renormalise
 from mbrl_ros.dynamics.evaluation import HeldOut, evaluate
 from mbrl_ros.dynamics.storage import Card, ModelRefused
 from mbrl_ros.dynamics.training import Trainer
 from mbrl_ros.learning.progress import Counts, Progress
+from mbrl_ros.learning.promotion import objection
 from mbrl_ros.robots.features import FeatureLayout, is_symmetric, mirror_actions
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import LearnerConfig
@@ -32,6 +34,7 @@ class Verdict:
     candidate: HeldOut
     incumbent: HeldOut | None
     loss: float
+    objection: str = ""  # why it was not promoted
 
 
 class Learner:
@@ -106,24 +109,23 @@ class Learner:
         """Promote the candidate unless it loses against the incumbent on held-out data."""
         candidate = copied(self._trainer.model)
         states, actions = self._held_out()
-        quality = evaluate(candidate, states, actions, self.layout.scales)
-        rival = evaluate(self.incumbent, states, actions, self.layout.scales) if self.incumbent else None
+        units = self.layout.scales, self.layout.noise
+        quality = evaluate(candidate, states, actions, *units)
+        rival = evaluate(self.incumbent, states, actions, *units) if self.incumbent else None
         self.proposed += 1
-        good = np.isfinite(quality.error) and (
-            rival is None or not np.isfinite(rival.error) or quality.error <= self.config.tolerance * rival.error
-        )
-        if good:
+        against = objection(quality, rival, self.config)
+        if not against:
             self.promoted += 1
             self.version += 1
             self.incumbent = candidate
             seconds = self.earlier_seconds + self.seconds
-            robot, layout = self.spec.name, self.spec.layout_hash
-            self.card = Card(robot, layout, self.version, seconds, quality.error, quality.one_step_r2)
+            known = quality.error, quality.one_step_r2, self._calibration(candidate)
+            self.card = Card(self.spec.name, self.spec.layout_hash, self.version, seconds, *known)
         else:
             self.refused += 1
             if not np.isfinite(quality.error):  # it would never be anything else again
                 self._train_from(self.incumbent or new_ensemble(self.config.ensemble, self.layout, self.config.seed))
-        return Verdict(bool(good), self.card, quality, rival, loss)
+        return Verdict(not against, self.card, quality, rival, loss, against)
 
     def return_to(self, model: Ensemble | None, card: Card | None = None) -> None:
         """Another model is the incumbent again, and the candidate starts from it; None: from nothing."""
@@ -177,14 +179,17 @@ class Learner:
         statistics = Normaliser.of_data(*self.buffer.everything(), self.layout.scales)
         self._trainer.replace_values(renormalise(self._trainer.model, statistics))
 
+    def _calibration(self, model: Ensemble) -> Calibration | None:
+        """By held-out data; as long as there is too little, the next version has to bring one."""
+        return calibrated(model, *self.buffer.windows(STEPS, True, HELD_OUT_WINDOWS), self.layout.scales)
+
     def _held_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Windows that were never trained on; in the first seconds there may be none, then training windows serve."""
         for horizon in (HELD_OUT_HORIZON, self.config.train.rollout):
             for held_out in (True, False):
-                starts = self.buffer.starts(horizon, held_out)
-                if len(starts):
-                    every = max(1, len(starts) // HELD_OUT_WINDOWS)
-                    return self.buffer.sequences(starts[::every], horizon)
+                windows = self.buffer.windows(horizon, held_out, HELD_OUT_WINDOWS)
+                if len(windows[0]):
+                    return windows
         raise ValueError("no transitions follow each other: nothing to judge a model on")
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.data import keepsake
 from mbrl_ros.data.replay import ReplayBuffer
+from mbrl_ros.dynamics.calibration import STEPS, calibrated
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, ModelRefused, from_bytes, to_bytes
 from mbrl_ros.learning.learner import Learner
@@ -21,7 +23,10 @@ from mbrl_ros.robots.features import FeatureLayout
 def load_model(model: str, run: str, layout: FeatureLayout) -> tuple[Ensemble, Card] | None:
     """`model` as in a run's settings; None for scratch. ModelRefused where the file does not fit the robot."""
     path = model_file(model, run)
-    return from_bytes(path.read_bytes(), layout) if path else None
+    if path is None:
+        return None
+    found, card = from_bytes(path.read_bytes(), layout)
+    return found, card if card.calibration else _calibrated_beside(path, found, card, layout)
 
 
 def load_keepsake(model: str, run: str, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
@@ -39,6 +44,20 @@ def save_model(learner: Learner, folder: Path, **more) -> Path:
     text = json.dumps({**asdict(card), "ensemble": asdict(model.config), **more}, indent=2)
     write_whole(folder / "card.json", (text + "\n").encode())
     return folder / "model.safetensors"
+
+
+def _calibrated_beside(path: Path, model: Ensemble, card: Card, layout: FeatureLayout) -> Card:
+    """By what the model has not learned from of the keepsake beside it: the file, and so its hash, stays as it is."""
+    try:
+        kept = _beside(path, layout)
+    except ConfigError:
+        return card  # whoever learns on from it is told
+    if kept is None:
+        return card
+    spec = layout.spec
+    buffer = ReplayBuffer(max(1, len(kept["run"])), layout.size, len(spec.actuated), spec.dt_ns)
+    buffer.begin_with(kept)
+    return replace(card, calibration=calibrated(model, *buffer.windows(STEPS, held_out=True), layout.scales))
 
 
 def _beside(path: Path, layout: FeatureLayout) -> dict[str, np.ndarray] | None:

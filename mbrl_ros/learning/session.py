@@ -12,11 +12,12 @@ import numpy as np
 from mbrl_ros.backends.robot import Backend
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.experience import Experience
+from mbrl_ros.control.second_opinion import SecondOpinion
 from mbrl_ros.learning.learner import Learner, Verdict
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.runs import RunConfig
 from mbrl_ros.safety import gate
-from mbrl_ros.types import Action, Event, RobotState, Transition
+from mbrl_ros.types import FOLLOWED, Action, Event, RobotState, Transition
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,13 @@ class Session:
         self.backend, self.agent, self.learner = backend, agent, learner
         self._guard = gate.initial(agent.spec, run.guard, simulation=True)
         self._experience = Experience(agent, start_ns=0)
+        self.opinion = SecondOpinion(agent)
         self.actions: dict[Action, int] = dict.fromkeys(Action, 0)
 
     @property
     def following(self) -> bool:
         """Whether the guard follows the plan, faded in."""
-        return self._guard.last is not None and self._guard.last.command.action in (Action.FOLLOW, Action.CLIP)
+        return self._guard.last is not None and self._guard.last.command.action in FOLLOWED
 
     def step(self, command: np.ndarray) -> Outcome:
         """One dt of robot time."""
@@ -53,6 +55,7 @@ class Session:
         if not isinstance(plan, NoPlan):
             self._guard = gate.receive_plan(self._guard, plan, now)
             self._experience.note(now, self.agent.command, plan.exploring)
+            self.opinion.after_plan(took=0.0)
         self._guard, decision = gate.decide(self._guard, now, now)
         told = decision.command
         self.actions[told.action] += 1
@@ -95,4 +98,5 @@ class Session:
         verdict = self.learner.judge(float(np.mean(losses[-20:])))
         if verdict.promoted:
             self.agent.set_model(self.learner.incumbent, self.learner.version)
+            self.agent.trust.calibration = verdict.card.calibration
         return verdict

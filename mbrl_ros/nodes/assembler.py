@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 
 from nav_msgs.msg import Odometry
@@ -12,6 +12,7 @@ from sensor_msgs.msg import Imu, JointState
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.fields import JointOrder, Refused
 from mbrl_ros.nodes.messages.state import imu_of, joints_of, odometry_of
+from mbrl_ros.nodes.refusals import Refusals
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.types import BaseState, RobotState
 
@@ -28,7 +29,7 @@ class StateAssembler:
 
     def __init__(self, spec: RobotSpec, report: Callable[[str], None] = lambda reason: None):
         """`report` is called once for each new reason to refuse a message; `refused` counts all, by reason."""
-        self.refused: Counter[str] = Counter()
+        self.refused = Refusals()
         self._report = report
         self._heard: dict[str, int | None] = dict.fromkeys(spec.state_topics)  # steady time of the last usable message
         self._order = JointOrder(spec.joint_names)
@@ -72,8 +73,7 @@ class StateAssembler:
             sample = read(*arguments)
         except Refused as refusal:
             reason = f"{topic}: {refusal}"
-            self.refused[reason] += 1
-            if self.refused[reason] == 1:
+            if self.refused.note(reason):
                 self._report(reason)
             return None
         self._heard[topic] = time.monotonic_ns()

@@ -2,18 +2,24 @@
 
 In real time it takes in what was told before every physics step. Lateness of less than a sample is made up for, as the
 scheduler of any machine is late by that much; where it is more, robot time slips, and the slip is counted. In lockstep
-it steps dt on the `applied` stamped with the state it last published, and repeats that state until then.
+it steps dt on the `applied` stamped with the state it last published, and repeats that state until then. What is told
+and heard goes through the faults that were asked for (backends/fault_injector.py); without any, as it is.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
+from dataclasses import replace
 
+import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from mbrl_ros.backends.driver import SimulatedDriver
+from mbrl_ros.backends.fault_injector import FaultInjector
+from mbrl_ros.backends.faults import COMMANDS, IMU, JOINT_STATES, Fault, parse
 from mbrl_ros.backends.mujoco import MujocoBackend
 from mbrl_ros.backends.urdf import urdf_text
 from mbrl_ros.control import realtime
@@ -33,11 +39,12 @@ from mbrl_ros.nodes.messages.status import (
     text_message,
 )
 from mbrl_ros.nodes.params import Settings
+from mbrl_ros.nodes.refusals import Refusals
 from mbrl_ros.nodes.rivals import Rivals
 from mbrl_ros.nodes.run import run_node
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.settings import BridgeConfig
-from mbrl_ros.types import NS, Event
+from mbrl_ros.types import NS, Event, RobotState
 
 LEAST_SAMPLE_RATE = 100.0  # Hz
 REPEAT_PERIOD = 0.2  # s of wall time between two copies of one state in lockstep
@@ -47,22 +54,25 @@ REAL_TIME_FACTOR = "real_time_factor"  # robot time per wall time, over the last
 TRUE_VX = "true_vx"  # m/s, body frame
 METRICS = (REAL_TIME_FACTOR, keys.SLIPPED_SECONDS, TRUE_VX)
 TWO_ROBOTS = "another robot publishes on joint_states: end one, or give each its namespace or ROS_DOMAIN_ID"
+FAULTS = "faults"  # the parameter
 RIVALS_PERIOD = 1.0  # s between two looks for a second robot on the same topics
 
 
 class Bridge(Node):
     def __init__(self):
         super().__init__("bridge")
-        config = Settings(self, BridgeConfig()).current
+        config = Settings(self, BridgeConfig(), check=lambda now, new: self._parsed(new.faults)).current
         self._lockstep = config.lockstep
         self._spec = load_robot(config.robot)
         self._backend = MujocoBackend(self._spec, config.seed, config.noise, config.latency)
         self._driver = SimulatedDriver(self._spec, self._backend, config.stand_up_after)
+        self._faults = FaultInjector(self._spec, self._backend, config.seed)
+        self._shown_ns = 0  # stamp of the state last published
         self._steps_per_dt = round(self._spec.dt / self._backend.physics_dt)
         self._steps_per_sample = steps_per_sample(self._spec, self._backend.physics_dt)
         self._steps_since_sample = 0
         self._paused = False
-        self._refused: Counter[str] = Counter()
+        self._refused = Refusals()
         self._slipped = 0.0  # s
         self._passed: deque[tuple[float, int]] = deque(
             maxlen=11
@@ -79,6 +89,8 @@ class Bridge(Node):
         self.create_timer(RIVALS_PERIOD, self._look_for_rivals, clock=steady)
         for missing in realtime.take(config.realtime):
             self.get_logger().warning(missing)
+        self._set_faults(config.faults)
+        self.add_post_set_parameters_callback(self._on_parameters)
         self._publish_state()
 
     def _create_publishers(self, clock: bool) -> None:
@@ -99,6 +111,7 @@ class Bridge(Node):
         topics.service(self, topics.RESET_WORLD, self._reset_world)
         topics.service(self, topics.SET_PAUSE, self._set_pause)
         topics.service(self, topics.STEP_SIMULATION, self._step_simulation)
+        topics.service(self, topics.CLEAR_FAULTS, self._clear_faults)
 
     def _listen(self) -> None:
         self._applied_order = JointOrder(self._spec.actuated_names)
@@ -119,16 +132,28 @@ class Bridge(Node):
             try:
                 callback(message)
             except Refused as refusal:
-                reason = f"{topic}: {refusal}"
-                self._refused[reason] += 1
-                if self._refused[reason] == 1:
-                    self.get_logger().error(f"refused {reason}")
+                self._refuse(topic, refusal)
 
         return take
 
+    def _refuse(self, topic: str, refusal: ValueError) -> None:
+        reason = f"{topic}: {refusal}"
+        if self._refused.note(reason):
+            self.get_logger().error(f"refused {reason}")
+
     def _on_command(self, message) -> None:
-        for event in self._driver.command(target_of(message, self._spec)):
-            self._tell(event)
+        self._command(target_of(message, self._spec))
+
+    def _command(self, target: np.ndarray) -> None:
+        for _, arrived in self._faults.commanded(target, self._driver.stamp_ns):
+            self._obey(arrived)
+
+    def _obey(self, target: np.ndarray) -> None:
+        try:
+            for event in self._driver.command(target):
+                self._tell(event)
+        except ValueError as refusal:  # a fault has made it something that is no target
+            self._refuse(self._spec.command_topic, refusal)
 
     def _on_mode(self, message) -> None:
         self._driver.set_mode(mode_of(message))
@@ -136,11 +161,10 @@ class Bridge(Node):
     def _on_applied(self, message) -> None:
         """One cycle of lockstep."""
         command = applied_of(message, self._spec, self._applied_order)
-        if command.stamp_ns != self._driver.stamp_ns or self._paused:
+        if command.stamp_ns != self._shown_ns or self._paused:
             return
         self._driver.set_mode(command.mode)
-        for event in self._driver.command(command.target):
-            self._tell(event)
+        self._command(command.target)
         self._step_dt()
 
     def _reset_world(self) -> tuple[bool, str]:
@@ -159,6 +183,35 @@ class Bridge(Node):
             return False, "only with lockstep: true; in real time, time cannot be stepped"
         self._step_dt()
         return True, f"robot time {self._driver.stamp_ns} ns"
+
+    # Faults
+
+    def _parsed(self, text: str) -> tuple[Fault, ...]:
+        return parse(text, self._spec, self._lockstep)
+
+    def _on_parameters(self, parameters) -> None:
+        """Setting the same faults again begins them again."""
+        for parameter in parameters:
+            if parameter.name == FAULTS:
+                self._set_faults(parameter.value)
+
+    def _set_faults(self, text: str) -> None:
+        for event in self._faults.set(self._parsed(text), self._driver.stamp_ns):
+            self._tell(event)
+        self._pass_late()
+
+    def _clear_faults(self) -> tuple[bool, str]:
+        running = len(self._faults.running)
+        self.set_parameters([Parameter(FAULTS, value="")])
+        return True, f"{running} ended" if running else "none was running"
+
+    def _pass_late(self) -> None:
+        """What faults held up and let go now."""
+        for topic, arrived in self._faults.late(self._driver.stamp_ns):
+            if topic == COMMANDS:
+                self._obey(arrived)
+            else:
+                self._say(topic, arrived)
 
     # Time
 
@@ -188,8 +241,16 @@ class Bridge(Node):
         self._publish_state()
 
     def _advance(self, steps: int) -> None:
-        for event in self._driver.advance(steps):
-            self._tell(event)
+        if not self._faults.any:
+            for event in self._driver.advance(steps):
+                self._tell(event)
+            return
+        for _ in range(steps):
+            for event in self._driver.advance(1):
+                self._tell(event)
+            for event in self._faults.at(self._driver.stamp_ns):
+                self._tell(event)
+            self._pass_late()
 
     def _watch_for_falls(self) -> None:
         for event in self._driver.watch_for_falls():
@@ -199,18 +260,28 @@ class Bridge(Node):
 
     def _publish_state(self) -> None:
         self._steps_since_sample = 0
-        self._rivals.sent += 1
         state = self._backend.measure()
-        if state.base is not None:
-            self._imu.publish(imu_message(state))
-            self._odom.publish(odometry_message(state))
-        self._joint_states.publish(joint_state_message(state, self._spec))
+        self._shown_ns = self._faults.shown(state.stamp_ns)
+        for topic, arrived in self._faults.sent(state):
+            self._say(topic, arrived)
         if state.base is not None and self._truth.get_subscription_count():
             self._truth.publish(odometry_message(self._backend.truth()))
         if self._clocks is not None:
-            self._clocks.publish(clock_message(state.stamp_ns))
+            self._clocks.publish(clock_message(self._shown_ns))
+
+    def _say(self, topic: str, state: RobotState) -> None:
+        if topic == JOINT_STATES:
+            self._rivals.sent += 1
+            self._joint_states.publish(joint_state_message(state, self._spec))
+        elif topic == IMU:
+            self._imu.publish(imu_message(state))
+        else:
+            self._odom.publish(odometry_message(state))
 
     def _tell(self, event: Event) -> None:
+        """Stamped by the clock that its driver has; of faults, by the one that nothing happens to."""
+        if event.name != "fault":
+            event = replace(event, stamp_ns=self._faults.shown(event.stamp_ns))
         self._events.publish(event_message(event))
         self.get_logger().info(f"{event.name}: {event.message}")
 
@@ -234,6 +305,9 @@ class Bridge(Node):
         level, text = OK, "held until commanded" if self._driver.held else "driven"
         if self._driver.damped:
             level, text = WARN, "damped: no commands"
+        running = "; ".join(map(str, self._faults.running))
+        if running:
+            level, text = WARN, f"{text}; faults: {running}"
         if self._rivalled:
             level, text = ERROR, TWO_ROBOTS
         values = {
@@ -242,6 +316,7 @@ class Bridge(Node):
             "refused_messages": self._refused.total(),
             "robot_mode": self._driver.mode or "not told yet",
             "paused": self._paused,
+            keys.FAULTS: running or "none",
         }
         status = status_message(self.get_fully_qualified_name(), text, values, level)
         self._diagnostics.publish(diagnostics_message(self.get_clock().now().nanoseconds, [status]))

@@ -22,9 +22,12 @@ LATE_STEPS = "late_steps"  # steps since the start whose plan was not out within
 MODEL_VERSION = "model_version"  # in use; 0 where there is none
 TRANSITIONS = "transitions"  # sent since the start
 SWAPS = "swaps"  # models exchanged between two ticks since the start
+SURPRISING_STEPS = "surprising_steps"  # that the flown model predicted worse than its calibrated band, since the start
 POLICY_VERSION = "policy_version"  # at hand, flown in the modes policy and hybrid; 0 where there is none
 POLICY_SWAPS = "policy_swaps"
-DISAGREEMENT = "disagreement"  # of the ensemble about what comes of a policy's decisions, in usual sizes
+DISAGREEMENT = "disagreement"  # of the ensemble about what comes of what was decided, in usual sizes
+DOUBT = "doubt"  # 0..1: the same as the probability that the model is off by more than usual, smoothed
+SPEED_SHARE = "speed_share"  # of the commanded speed that this leaves; 0 while the robot stands because of it
 
 # learner
 RECEIVED = "received"  # transitions of this run, those read back from its journal too, duplicates not counted
@@ -43,13 +46,17 @@ IMITATION = "imitation"  # distance of the newest policy to its teacher
 POLICY_REWARD = "policy_reward"  # mean a step, of the newest policy, in the model
 
 # guard
-ACTION = "action"  # follow, clip, hold, sit, damp
+ACTION = "action"  # follow, clip, scale, hold, sit, damp
 PLAN_AGE_MS = "plan_age_ms"
 STATE_AGE_MS = "state_age_ms"
-CLIPPED_SHARE = "clipped_share"
+CLIPPED_SHARE = "clipped_share"  # of all commands, those that a limit changed
+LIMITED = "limited_"  # and position, rate, acceleration or torque: commands that this limit changed
+UNBELIEVED = "unbelieved"  # why the newest states are not believed; empty while they are
+DOUBT = "doubt"  # why no plan is followed though states are believed
 
 # bridge
 SLIPPED_SECONDS = "slipped_seconds"  # wall time by which robot time has fallen behind
+FAULTS = "faults"  # injected that run now; none
 
 # planner, on model_status
 POLICY = "policy"  # version at hand

@@ -47,14 +47,20 @@ class Flown:
         tell: Callable[[str], None],
         note: Callable[[str], None],
         first: Version | None = None,
+        objection: Callable[[Version, Version], str] = lambda new, flown: "",
     ):
-        """`read`: what can be flown, or VersionRefused; `fly`: from the next tick on, None: no more."""
+        """`read`: what can be flown, or VersionRefused; `fly`: from the next tick on, None: no more.
+
+        `objection`: why one is not to be flown in place of the flown one; empty: nothing.
+        """
         self.refused: dict[int, str] = {}  # newest of each number that is not flown, and why
         self.swaps = 0
+        self.only_newer = False  # where offers are signed: an old one may be somebody's who has kept it
         self._kind, self._read, self._fly, self._tell, self._note = kind, read, fly, tell, note
+        self._objection = objection
         self._never: dict[Hashable, str] = {}  # identities that will not be flown again, and why
-        self._flown = first or NOTHING
-        self._before = NOTHING  # what to go back to
+        self.flown = first or NOTHING
+        self.before = NOTHING  # what to go back to
         self._failures = 0  # ticks in a row without a plan
         self._loading: deque[Future] = deque()
         self._loader = ThreadPoolExecutor(1, thread_name_prefix=kind)
@@ -64,15 +70,15 @@ class Flown:
     @property
     def version(self) -> int:
         """0 where there is none."""
-        return self._flown.number
+        return self.flown.number
 
     @property
     def newest_known(self) -> int:
         """The highest version that is flown or refused: whoever waits for it waits no longer."""
         return max(self.version, *self.refused, 0)
 
-    def offer(self, content: bytes) -> None:
-        """One as it came: read beside the one that is flown."""
+    def offer(self, content: bytes | Callable[[], bytes]) -> None:
+        """One as it came, or how to open it: read beside the one that is flown."""
         self._loading.append(self._loader.submit(self._read_beside, content))
 
     def take(self, wait: bool = False) -> None:
@@ -86,13 +92,18 @@ class Flown:
                     self._never[refusal.version] = str(refusal)  # of a model, this is its identity
                 self._tell(f"refused a {self._kind}: {refusal}")
                 continue
-            if new.identity == self._flown.identity:
+            if new.identity == self.flown.identity:
                 self._note(f"ignored {self._kind} {new.number}: it is the one that is flown")
+            elif self.only_newer and new.number < self.version:
+                self._tell(f"refused a {self._kind}: {new.number} is older than {self.version}, which is flown")
             elif new.identity in self._never:
                 self._note(f"ignored {self._kind} {new.number}: {self._never[new.identity]}")
+            elif self.flown is not NOTHING and (why := self._objection(new, self.flown)):
+                self.refused[new.number] = self._never[new.identity] = why
+                self._tell(f"refused {self._kind} {new.number}: {why}")
             else:
                 self.refused.pop(new.number, None)  # that was another one
-                self._before = self._flown
+                self.before = self.flown
                 self._change_to(new)
                 self._tell("")
 
@@ -102,11 +113,14 @@ class Flown:
     def failed(self, reason: str) -> None:
         """A tick without a plan. The guard goes to stance; what has brought it there is not flown again."""
         self._failures += 1
-        given_up = self._flown
-        if self._failures < GIVE_UP_AFTER or given_up is NOTHING:
-            return
+        if self._failures >= GIVE_UP_AFTER and self.flown is not NOTHING:
+            self.give_up(reason)
+
+    def give_up(self, reason: str) -> None:
+        """Back to the one before, and never forward to this one again."""
+        given_up = self.flown
         self.refused[given_up.number] = self._never[given_up.identity] = reason
-        before, self._before = self._before, NOTHING
+        before, self.before = self.before, NOTHING
         self._change_to(before)
         what = f"{self._kind} {given_up.number}"
         if before is NOTHING:
@@ -118,12 +132,12 @@ class Flown:
         self._loader.shutdown(wait=False, cancel_futures=True)
         self._loading.clear()
 
-    def _read_beside(self, content: bytes) -> Version:
+    def _read_beside(self, content: bytes | Callable[[], bytes]) -> Version:
         realtime.step_back()
-        return self._read(content)
+        return self._read(content() if callable(content) else content)
 
     def _change_to(self, version: Version) -> None:
         self._fly(version.found, version.number)
-        self._flown = version
+        self.flown = version
         self._failures = 0
         self.swaps += 1

@@ -1,10 +1,11 @@
-"""Models as the planner flies them: read, checked, folded and packed."""
+"""Models as the planner flies them: read, checked, folded and packed, compared with the flown one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from mbrl_ros.control.agent import Agent
+from mbrl_ros.control.surprise import Predictor, Surprises
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.native import planning_model
 from mbrl_ros.dynamics.storage import Card, from_bytes
@@ -12,15 +13,30 @@ from mbrl_ros.nodes.flown import Flown, Version
 
 
 def flown_model(
-    agent: Agent, first: tuple[Ensemble, Card] | None, tell: Callable[[str], None], note: Callable[[str], None]
+    agent: Agent,
+    first: tuple[Ensemble, Card] | None,
+    tell: Callable[[str], None],
+    note: Callable[[str], None],
+    surprises: Surprises | None = None,
 ) -> Flown:
-    """Decides which model `agent` has."""
+    """Decides which model `agent` has. One that predicts what `surprises` remembers far worse than the flown one does
+    is refused before it is flown."""
 
     def ready(model: Ensemble, card: Card) -> Version:
         config = agent.config
-        return Version(planning_model(model, config.precision, config.threads), card.version, identity=card.version)
+        packed = planning_model(model, config.precision, config.threads)
+        return Version(Predictor(packed, card.calibration), card.version, identity=card.version)
 
     def read(content: bytes) -> Version:
         return ready(*from_bytes(content, agent.layout))
 
-    return Flown("model", read, lambda *found: agent.set_model(*found), tell, note, ready(*first) if first else None)
+    def fly(found: Predictor | None, version: int) -> None:
+        agent.set_model(found.model if found else None, version)
+        agent.trust.calibration = found.calibration if found else None
+        if surprises:
+            surprises.forget()
+
+    def objection(new: Version, flown: Version) -> str:
+        return surprises.objection(new.found, flown.found) if surprises else ""
+
+    return Flown("model", read, fly, tell, note, ready(*first) if first else None, objection)

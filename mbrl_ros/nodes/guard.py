@@ -16,6 +16,7 @@ from mbrl_ros.control.rung_times import RungTimes
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.assembler import subscribe_state
+from mbrl_ros.nodes.company import Company
 from mbrl_ros.nodes.garbage import GarbageBetweenTicks
 from mbrl_ros.nodes.messages.fields import JointOrder, Refused
 from mbrl_ros.nodes.messages.motion import applied_message, command_message, mode_message, plan_of
@@ -24,11 +25,11 @@ from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.run import ManagedNode, run_node
 from mbrl_ros.nodes.self_report import SelfReport
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.safety import gate
+from mbrl_ros.safety import gate, targets
 from mbrl_ros.safety.gate import Request
 from mbrl_ros.safety.memory import RUNGS, standing
 from mbrl_ros.settings import GuardConfig
-from mbrl_ros.types import NS, Action, Command, Event, RobotMode, RobotState
+from mbrl_ros.types import FOLLOWED, NS, Action, Command, Event, RobotMode, RobotState
 
 WATCH_PERIOD = 0.01  # s
 LISTEN_NS = NS  # from the first state on, for latched events: was the robot left damped?
@@ -50,7 +51,7 @@ SERVICES = (
     (topics.SIT_DOWN, Request.SIT_DOWN),
 )
 METRICS = (keys.PLAN_AGE_MS, keys.STATE_AGE_MS, keys.CLIPPED_SHARE)
-LEVELS = {Action.FOLLOW: OK, Action.CLIP: OK, Action.DAMP: ERROR}
+LEVELS = {**dict.fromkeys(FOLLOWED, OK), Action.DAMP: ERROR}
 
 
 class Guard(ManagedNode):
@@ -69,10 +70,12 @@ class Guard(ManagedNode):
         self._applied = topics.publisher(self, topics.APPLIED)
         self._events = topics.publisher(self, topics.EVENTS)
         self._assembler = subscribe_state(self, self._spec, self._on_sample, report=self.get_logger().error)
-        topics.subscription(self, topics.PLAN, self._on_plan)
+        self._company = Company(self, topics.commands(self._spec), self._on_plan, self._tell_of_stranger)
         topics.subscription(self, topics.EVENTS, self._on_event)
         for entry, wanted in SERVICES:
-            topics.service(self, entry, lambda wanted=wanted: self._on_request(wanted))
+            service = topics.service(self, entry, lambda wanted=wanted: self._on_request(wanted))
+            if wanted is Request.ESTOP:
+                self.urgent = (service,)
         if not self._lockstep:
             self.create_timer(WATCH_PERIOD, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._report = SelfReport(self, METRICS, self._numbers, self._health)
@@ -179,9 +182,9 @@ class Guard(ManagedNode):
 
     def _answer(self) -> None:
         """Lockstep: the plan made from the newest state is in, so its step can be told."""
-        state, newest = self._memory.state, gate.newest_plan(self._memory)
-        if state is not None and newest is not None and newest.stamp_ns == state.stamp_ns:
-            self._send(state.stamp_ns)
+        heard_ns, newest = self._memory.heard_ns, gate.newest_plan(self._memory)
+        if newest is not None and newest.stamp_ns == heard_ns:
+            self._send(heard_ns)
 
     def _watch(self) -> None:
         now = time.monotonic_ns()
@@ -213,17 +216,20 @@ class Guard(ManagedNode):
 
     def _tell(self, event: Event) -> None:
         self._events.publish(event_message(event))
-        if event.name in ("fall", "estop"):
+        if event.name in ("fall", "estop", "stranger"):
             self.get_logger().warning(f"{event.name}: {event.message}")
         else:
             self.get_logger().info(f"{event.name}: {event.message}")
+
+    def _tell_of_stranger(self, what: str) -> None:
+        self._tell(Event("stranger", 0 if self._memory.state is None else self._memory.state.stamp_ns, what))
 
     def _now(self, stamp_ns: int | None = None) -> int:
         """Steady time; in lockstep robot time, so that no age depends on how fast the machine is."""
         if not self._lockstep:
             return time.monotonic_ns()
         if stamp_ns is None:
-            return 0 if self._memory.state is None else self._memory.state.stamp_ns
+            return self._memory.heard_ns
         return stamp_ns
 
     # What it says about itself
@@ -233,12 +239,16 @@ class Guard(ManagedNode):
         command = last.command if last else None
         values = {keys.ACTION: command.action if command else "waiting", **self._numbers()}
         values |= self._rungs.diagnostics(self._now())
+        values |= {keys.UNBELIEVED: self._memory.unbelieved, keys.DOUBT: self._memory.doubt}
+        values |= {keys.LIMITED + kind: 0 for kind in targets.KINDS}
         values |= {**self._memory.counts, **self._assembler.refused, "refused_plan_messages": self._refused_plans}
         level, text = _summary(command, self._memory.rung.why if self._memory.rung else "")
         back_in_all = self._memory.counts.get("state_time_back", 0)
         back, self._seen_back = back_in_all - self._seen_back, back_in_all
         if back > 1:  # one is a robot that started again
             level, text = ERROR, "robot time goes back and forth: do two robots publish in one graph?"
+        if trouble := self._company.trouble:
+            level, text = ERROR, trouble
         return level, text, values
 
     def _numbers(self) -> dict[str, float | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter, deque
+from collections import deque
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from mbrl_ros.nodes.messages.learning import transition_of
 from mbrl_ros.nodes.messages.motion import applied_of, plan_of, velocity_command_of
 from mbrl_ros.nodes.messages.state import base_of
 from mbrl_ros.nodes.messages.status import event_of, values_of
+from mbrl_ros.nodes.refusals import Refusals
 from mbrl_ros.nodes.run import run_node
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.types import NS
@@ -68,7 +69,7 @@ class Judge(Node):
         self._sent_by_then = 0  # when the learner last said how many it has received
         self._said: dict[str, dict[str, str]] = {}  # node: its diagnostics
         self._rungs: list[dict] = []  # each change of a rung of a ladder that a node told of
-        self._refused: Counter[str] = Counter()  # messages that could not be read, by reason
+        self._refused = Refusals()  # messages that could not be read, by reason
         self._plan_order = JointOrder(spec.actuated_names)
         self._applied_order = JointOrder(spec.actuated_names)
         self._listen()
@@ -96,7 +97,7 @@ class Judge(Node):
             try:
                 callback(message, Times(info["received_timestamp"], info["source_timestamp"]))
             except Refused as refusal:
-                self._refused[f"{topic.name}: {refusal}"] += 1
+                self._refused.note(f"{topic.name}: {refusal}")
 
         topics.subscription(self, topic, take)
 
@@ -221,6 +222,7 @@ class Judge(Node):
             "action": self._action,
             "falls": len(self._falls),
             "transitions_sent": sum(self._sent.values()),
+            "missing": _number(learner.get(keys.MISSING)),
         }
 
     def _reached(self) -> list[float] | None:

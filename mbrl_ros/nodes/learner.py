@@ -35,6 +35,7 @@ from mbrl_ros.nodes.messages.status import (
     status_message,
     values_of,
 )
+from mbrl_ros.nodes.offers import SigningPublisher
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.run import ManagedNode, run_node
 from mbrl_ros.robots.features import FeatureLayout
@@ -64,8 +65,8 @@ class LearnerNode(ManagedNode):
         self._distilling = self._live_distilling(config) if config.distill.live else None
         self._refused_messages = 0
         self._refused_versions: set[int] = set()
-        self._models = topics.publisher(self, topics.MODEL)
-        self._policies = topics.publisher(self, topics.POLICY)
+        self._models = SigningPublisher(self, topics.MODEL, config.key_file)
+        self._policies = SigningPublisher(self, topics.POLICY, config.key_file)
         self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
         self._metrics = {name: topics.publisher(self, topics.metric(name)) for name in METRICS}
         topics.subscription(self, topics.TRANSITION, self._on_transition)
@@ -258,7 +259,7 @@ class LearnerNode(ManagedNode):
         verdict = self._learner.judge(loss)
         self._error = verdict.candidate.error
         if not verdict.promoted:
-            self.get_logger().info(f"a candidate was worse on held-out data: {verdict.candidate.error:.3f}")
+            self.get_logger().info(f"a candidate is not promoted: {verdict.objection}")
             return
         content = to_bytes(self._learner.incumbent, verdict.card)
         self._save(verdict.card, content)
@@ -367,7 +368,8 @@ class LearnerNode(ManagedNode):
 
 
 def _versions_after(words: str, said: dict[str, str]) -> set[int]:
-    return {int(key.removeprefix(words)) for key in said if key.startswith(words)}
+    numbers = (key.removeprefix(words) for key in said if key.startswith(words))
+    return {int(number) for number in numbers if number.isdecimal() and len(number) < 20}
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """What became of the planner's ticks: how long plans took, which came late, and which rung of its ladder it stands on.
 
-The rungs are those of the planner itself: a policy's decision, all the rollouts that are asked for, fewer of them, no
-plan. Without a plan, or with one that is late, the guard goes on alone: safety/ladder.py.
+The rungs are those of the planner itself: a policy's decision, all the rollouts that are asked for, fewer of them, a
+plan that the ensemble doubts too much to be sent, no plan. Without a plan, or with one that is late, the guard goes on
+alone: safety/ladder.py.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from mbrl_ros.control.rung_times import RungTimes
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.planners.problem import NoPlan, PlanResult
 
-POLICY, FULL, FEWER, NO_PLAN = "policy", "full", "fewer", "no_plan"
+POLICY, FULL, FEWER, DOUBT, NO_PLAN = "policy", "full", "fewer", "doubt", "no_plan"
 RECENT = 500  # plans behind the percentiles
 
 
@@ -27,7 +28,7 @@ class PlanRecord:
         self._times_ms: deque[float] = deque(maxlen=RECENT)
         self._late = self._no_plans = self._non_finite = 0
         self._effective = 0.0
-        self._rungs = RungTimes((POLICY, FULL, FEWER, NO_PLAN))
+        self._rungs = RungTimes((POLICY, FULL, FEWER, DOUBT, NO_PLAN))
 
     @property
     def newest_ms(self) -> float:

@@ -27,14 +27,15 @@ from mbrl_ros.nodes.flying import Flying
 from mbrl_ros.nodes.garbage import GarbageBetweenTicks
 from mbrl_ros.nodes.lockstep import LearnerInStep, Turns
 from mbrl_ros.nodes.messages.fields import Refused
-from mbrl_ros.nodes.messages.learning import bytes_of, transition_message
+from mbrl_ros.nodes.messages.learning import transition_message
 from mbrl_ros.nodes.messages.motion import applied_of, plan_message, target_of, velocity_command_of
-from mbrl_ros.nodes.messages.status import OK, WARN, event_of
+from mbrl_ros.nodes.messages.status import ERROR, OK, WARN, event_of
+from mbrl_ros.nodes.offers import Content, Offers
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.plan_markers import PlanMarkers
-from mbrl_ros.nodes.plan_record import FEWER, FULL, POLICY, PlanRecord
+from mbrl_ros.nodes.plan_record import DOUBT, FEWER, FULL, POLICY, PlanRecord
 from mbrl_ros.nodes.run import ManagedNode, run_node
-from mbrl_ros.nodes.self_report import METRICS_PERIOD, SelfReport
+from mbrl_ros.nodes.self_report import SelfReport
 from mbrl_ros.nodes.state_watch import StateWatch
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.robots.spec import load_robot
@@ -44,7 +45,8 @@ from mbrl_ros.types import NS, Action, Event, Plan, RobotState, Transition
 COSTLY = ("samples", "horizon", "polish")  # live settings on which the time for a plan depends
 IDLE = 1.0  # s
 MARKERS_PERIOD = 0.1  # s
-METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX, keys.DISAGREEMENT)
+METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
+METRICS += (keys.DISAGREEMENT, keys.DOUBT)
 
 
 class Planner(ManagedNode):
@@ -64,8 +66,8 @@ class Planner(ManagedNode):
         self._markers = PlanMarkers(self, self._agent)
         self._assembler = subscribe_state(self, self._spec, self._on_sample)
         topics.subscription(self, topics.EVENTS, self._on_event)
-        topics.subscription(self, topics.MODEL, self._on_model)
-        topics.subscription(self, topics.POLICY, self._on_policy)
+        self._offers = Offers(self, config.key_file, self._on_model, self._on_policy, self._flying.tell)
+        self._flying.only_newer(self._offers.signed)
         if config.mode == "observe":
             topics.subscription(self, topics.commands(self._spec), self._on_foreign_command)
         else:
@@ -94,7 +96,7 @@ class Planner(ManagedNode):
         self._due: tuple[RobotState, int] | None = None  # a step to plan from, and when it came (steady time)
         self._offered: tuple[RobotState, int] | None = None  # the same, a round of callbacks ago
         self._ticks = PlanRecord(self._spec.dt)
-        self._opinion = SecondOpinion(self._agent, round(METRICS_PERIOD / self._spec.dt))
+        self._opinion = SecondOpinion(self._agent)
         for missing in realtime.take(self._settings.current.realtime):
             self.get_logger().warning(missing)
         self._garbage.begin(time.monotonic_ns())
@@ -235,16 +237,16 @@ class Planner(ManagedNode):
             self._command.refused += 1
             self.get_logger().warning(f"cmd_vel: {refusal}", throttle_duration_sec=2.0)
 
-    def _on_model(self, message) -> None:
+    def _on_model(self, content: Content) -> None:
         if self._settings.current.mode == "observe":
             return
-        self._flying.models.offer(bytes_of(message))
+        self._flying.models.offer(content)
         if self.active and self._turns:
             self._turns.go_on()
 
-    def _on_policy(self, message) -> None:
+    def _on_policy(self, content: Content) -> None:
         if self._settings.current.mode != "observe":
-            self._flying.policies.offer(bytes_of(message))
+            self._flying.policies.offer(content)
 
     def _on_settings(self, config: PlannerConfig) -> None:
         if not hasattr(self, "_agent"):
@@ -274,9 +276,11 @@ class Planner(ManagedNode):
             self.get_logger().error(f"no plan: {plan.reason}", throttle_duration_sec=1.0)
             self._flying.failed(plan.reason)
         else:
-            self._plans.publish(plan_message(plan, self._spec))
+            if self._turns or not self._agent.trust.stopped:  # else the guard stands; in lockstep it needs a plan to
+                self._plans.publish(plan_message(plan, self._spec))
             self._note_plan(plan, received_ns, time.monotonic_ns())
-            self._opinion.after_plan((time.monotonic_ns() - received_ns) / NS)
+            took_ns = 0 if self._turns else time.monotonic_ns() - received_ns
+            self._opinion.after_plan(took_ns / NS, plan.stamp_ns)
         self._flying.take()
 
     def _note_plan(self, plan: Plan, received_ns: int, now_ns: int) -> None:
@@ -289,6 +293,8 @@ class Planner(ManagedNode):
             self._agent.set_samples(self._pace.samples)
 
     def _rung(self, planned: bool) -> str:
+        if self._agent.trust.stopped:
+            return DOUBT
         if not planned:
             return POLICY if self._agent.mode in POLICY_MODES else FULL
         return FULL if self._agent.samples >= self._settings.current.mppi.samples else FEWER
@@ -316,6 +322,7 @@ class Planner(ManagedNode):
         while self._unlearned:
             for transition in self._unlearned.popleft()():
                 self._transitions.publish(transition_message(transition))
+                self._flying.experienced(transition)
 
     def _start_anew(self, event: Event) -> None:
         self._learn_later(lambda: self._experience.event(event))
@@ -334,6 +341,7 @@ class Planner(ManagedNode):
             keys.COMMANDED_VX: float(wanted[0]) if len(wanted) else 0.0,
             keys.MEASURED_VX: float(base.linear_velocity_body[0]) if base else 0.0,
             keys.DISAGREEMENT: self._opinion.disagreement,
+            keys.DOUBT: self._agent.trust.doubt,
         }
 
     def _health(self) -> tuple[bytes, str, dict]:
@@ -353,10 +361,12 @@ class Planner(ManagedNode):
         }
         if self._pace:
             values |= self._pace.counts
-        if self._opinion.disagreement is not None:
-            values[keys.DISAGREEMENT] = self._opinion.disagreement
-        trouble = self._watch.report()
+        values |= self._opinion.diagnostics()
+        troubles = self._watch.report(), self._agent.trust.reason, self._flying.trouble
+        trouble = "; ".join(filter(None, troubles))
         level, text = (WARN, trouble) if trouble else (OK, self._agent.mode)
+        if strangers := self._offers.trouble:
+            level, text = ERROR, strangers
         return level, text, values
 
 

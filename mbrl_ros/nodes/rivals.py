@@ -1,8 +1,9 @@
-"""Notices a second publisher on a topic that belongs to one."""
+"""Notices who else publishes on a topic that belongs to the node itself."""
 
 from __future__ import annotations
 
 from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.endpoints import Gid, gid_of, publishers_of
 
 MOST_OWN = 1.5  # received for each sent; twice as many come in where a second publishes at the same rate
 
@@ -12,23 +13,58 @@ class Rivals:
 
     def __init__(self, node, topic: topics.Topic):
         self._node, self._topic = node, topic
+        self._name = node.get_fully_qualified_name()
         self._listener = None
-        self.sent = 0  # the owner counts its messages here
+        self._own: Gid | None = None
+        self.sent = 0  # the owner counts its messages here; only where messages do not say who sent them
 
-    def found(self) -> bool:
-        """To be called about once a second. True where others published since the last call."""
-        if self._node.count_publishers(self._topic.name) < 2:
-            if self._listener is not None:
-                self._node.destroy_subscription(self._listener)
-                self._listener = None
-            return False
+    def found(self) -> dict[Gid, str]:
+        """Who else has published since the last call, and of which node. To be called about once a second."""
+        alone = self._node.count_publishers(self._topic.name) < 2
+        if alone:
+            self._stop_listening()
+        if alone and self._own is not None:
+            return {}
+        there = publishers_of(self._node, self._node.resolve_topic_name(self._topic.name))
+        own = [gid for gid, name in there.items() if name == self._name]
+        if len(own) == 1:
+            self._own = own[0]
+        if alone:
+            return {}
         if self._listener is None:
-            self._listener = topics.subscription(self._node, self._topic, self._count)
-            found = False
+            self._heard: set[Gid] = set()
+            self._nameless = 0  # messages that do not say who sent them
+            self._listener = topics.subscription(self._node, self._topic, self._hear)
+            found = {}
         else:
-            found = self._heard > MOST_OWN * self.sent
-        self._heard = self.sent = 0
+            found = self._others(there)
+        if "latched" not in self._topic.qos:  # a latched word holds as long as who has said it is there
+            self._heard.clear()
+        self._nameless = self.sent = 0
         return found
 
-    def _count(self, message) -> None:
-        self._heard += 1
+    def _others(self, there: dict[Gid, str]) -> dict[Gid, str]:
+        if self._nameless:
+            foreign = {gid: name for gid, name in there.items() if name != self._name}
+            twins = {gid: name for gid, name in there.items() if gid != self._own} if self._too_many() else {}
+            return foreign or twins
+        senders = {gid: there[gid] for gid in self._heard & there.keys() if gid != self._own}
+        twins = [gid for gid, name in senders.items() if name == self._name]
+        if self._own is None and len(twins) == 1:
+            del senders[twins[0]]  # of two by this name only one speaks: this node
+        return senders
+
+    def _too_many(self) -> bool:
+        return self.sent > 0 and self._nameless > MOST_OWN * self.sent
+
+    def _hear(self, message, info) -> None:
+        gid = gid_of(info)
+        if gid is None:
+            self._nameless += 1
+        else:
+            self._heard.add(gid)
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._node.destroy_subscription(self._listener)
+            self._listener = None

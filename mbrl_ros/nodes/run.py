@@ -47,6 +47,7 @@ class ManagedNode(LifecycleNode):
     """
 
     active = False
+    urgent = ()  # services that are served before any topic
 
     def __init__(self, name: str):
         super().__init__(name)

@@ -85,11 +85,12 @@ COMMANDS = Topic(
 ROBOT_MODE = Topic("robot_mode", String, "latched", "guard", "robot", "position, damp or off")
 APPLIED = Topic(
     "applied", JointState, "reliable 50", "guard", "planner, judges; in lockstep the bridge",
-    "what was sent; frame_id carries plan sequence, model version, action (follow, clip, hold, sit, damp), mode",
+    "what was sent; frame_id carries plan sequence, model version, action (follow, clip, scale, hold, sit, damp), mode",
 )  # fmt: skip
 EVENTS = Topic(
     "events", DiagnosticStatus, "latched 100", "bridge, guard", "all",
-    "robot: reset, fall, damp, obey, pause, resume, error; guard: estop, release, mode, fall; with robot time",
+    "robot: reset, fall, damp, obey, pause, resume, fault, error; guard: estop, release, mode, fall,"
+    " stranger; with robot time",
 )  # fmt: skip
 TRANSITION = Topic(
     "transition", Float64MultiArray, "reliable, transient local 3000", "planner", "learner",
@@ -154,9 +155,10 @@ SIT_DOWN = ServiceEntry("sit_down", Trigger, "guard", "through stance to sit, th
 RESET_WORLD = ServiceEntry("reset_world", Trigger, "bridge", "stands the robot up again; robot time goes on")
 SET_PAUSE = ServiceEntry("set_pause", SetBool, "bridge", "stops or continues the simulation")
 STEP_SIMULATION = ServiceEntry("step_simulation", Trigger, "bridge", "one dt with the last command; lockstep only")
+CLEAR_FAULTS = ServiceEntry("clear_faults", Trigger, "bridge", "ends all injected faults, as an empty `faults` does")
 LOCKSTEP = ServiceEntry("lockstep", Trigger, "learner", "trains what is due, answers with sequence and version")
 
-SERVICES = (ESTOP, ESTOP_RESET, STAND_UP, SIT_DOWN, RESET_WORLD, SET_PAUSE, STEP_SIMULATION, LOCKSTEP)
+SERVICES = (ESTOP, ESTOP_RESET, STAND_UP, SIT_DOWN, RESET_WORLD, SET_PAUSE, STEP_SIMULATION, CLEAR_FAULTS, LOCKSTEP)
 
 
 def commands(spec: RobotSpec) -> Topic:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from onnx import TensorProto, checker, helper, numpy_helper
 from torch import Tensor
 
@@ -19,6 +20,8 @@ from mbrl_ros.policies.card import CARD, PolicyCard, PolicyRefused
 from mbrl_ros.policies.network import Policy, Value
 
 OPSET, IR_VERSION = 17, 8  # of ONNX: all that is needed, and what runtimes of the last years know
+OPERATIONS = frozenset(("Add", "Div", "Elu", "Gemm", "Max", "Min", "Mul", "Sub"))  # what `to_bytes` makes use of
+MOST_NODES, MOST_WIDTH = 200, 4096
 
 
 @torch.no_grad()
@@ -51,11 +54,26 @@ def to_bytes(policy: Policy, value: Value, card: PolicyCard, example: tuple[Tens
     return made.SerializeToString()
 
 
+def check_graph(content: bytes) -> None:
+    """PolicyRefused where it is more than networks: a runtime would run loops without end, and open other files."""
+    try:
+        made = onnx.load_from_string(content)
+    except DecodeError as error:
+        raise PolicyRefused(f"not a policy that this onnxruntime can load: {error}") from error
+    graph, whose = made.graph, "not a policy file of this project"
+    if any(c.data_location == TensorProto.EXTERNAL for c in graph.initializer):
+        raise PolicyRefused(f"{whose}: its weights lie in another file")
+    if other := {node.op_type for node in graph.node if node.domain or node.op_type not in OPERATIONS}:
+        raise PolicyRefused(f"{whose}: it computes {', '.join(sorted(map(str, other)))}")
+    if len(graph.node) > MOST_NODES or made.functions or graph.sparse_initializer:
+        raise PolicyRefused(f"{whose}: it is more than layers of two networks")
+    if any(len(c.dims) > 2 or not all(0 <= size <= MOST_WIDTH for size in c.dims) for c in graph.initializer):
+        raise PolicyRefused(f"{whose}: weights in more than two dimensions, or more than {MOST_WIDTH} wide")
+
+
 def networks(content: bytes) -> tuple[Policy, Value]:
     """What is in the bytes of a policy's file, which a runtime has loaded already."""
     constants = onnx.load_from_string(content).graph.initializer
-    if any(c.data_location == TensorProto.EXTERNAL for c in constants):
-        raise PolicyRefused("not a policy file of this project: its weights lie in another file")
 
     def layers(of: str) -> tuple[tuple[Tensor, ...], ...]:
         count = sum(name.startswith(f"{of}.weight") for name in found)

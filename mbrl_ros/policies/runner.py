@@ -10,7 +10,7 @@ import onnxruntime
 import torch
 
 from mbrl_ros.content import content_hash
-from mbrl_ros.policies.artefact import networks
+from mbrl_ros.policies.artefact import check_graph, networks
 from mbrl_ros.policies.card import CARD, PolicyCard, PolicyRefused, check_fits
 from mbrl_ros.policies.network import Policy, Value
 from mbrl_ros.robots.features import FeatureLayout
@@ -81,6 +81,7 @@ def about(content: bytes) -> tuple[onnxruntime.InferenceSession, PolicyCard]:
     """A session on the processor, and what the file says about itself; whom it fits is not asked."""
     if len(content) > MOST_BYTES:
         raise PolicyRefused(f"not a policy file: {len(content)} bytes")
+    check_graph(content)
     session = _session(content, PROVIDERS[-1])
     return session, _card(session)
 
@@ -135,8 +136,8 @@ def _session(content: bytes, provider: str) -> onnxruntime.InferenceSession:
     options.log_severity_level = 4
     try:
         return onnxruntime.InferenceSession(content, options, providers=[provider])
-    except Exception as error:  # as above
-        if not type(error).__module__.startswith("onnxruntime"):
+    except Exception as error:  # as above; of texts that are none, Python's own
+        if not (type(error).__module__.startswith("onnxruntime") or isinstance(error, UnicodeDecodeError)):
             raise
         raise PolicyRefused(f"not a policy that this onnxruntime can load: {error}") from error
 

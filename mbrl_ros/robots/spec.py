@@ -24,6 +24,7 @@ class Joint:
     velocity: float  # rad/s (m/s): the fastest the target (position) or the joint (effort) may move
     position: tuple[float, float] | None = None  # rad (m); none for a joint that turns freely
     effort: float = 0.0
+    acceleration: float | None = None  # rad/s^2 (m/s^2): the most a target may gain speed; braking is free
     stance: float = 0.0
     sit: float = 0.0
     kp: float = 0.0
@@ -107,6 +108,20 @@ class GateSpec:
     tilt_gravity_z: float | None = None
     min_height: float | None = None
     fade_in: float = 2.0  # s
+    # Targets. How much of its effort a joint may be told to use: kp (target - position) - kv velocity, against effort.
+    torque_margin: float | None = None
+    # States. What is left out is not checked.
+    frozen_after: float | None = None  # s that a sensor may repeat itself to the last bit while the robot moves
+    joint_speed: float | None = None  # rad/s (m/s) that no joint reaches
+    beyond_limits: float | None = None  # rad (m) outside its limits, where no joint gets
+    joint_jump: float | None = None  # rad (m) between two samples that a joint's own velocity does not explain
+    base_speed: float | None = None  # m/s that the base never reaches
+    base_jump: float | None = None  # m between two samples that the base's own velocity does not explain
+
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            if name not in ("tilt_gravity_z", "min_height", "fade_in") and value is not None and not value > 0:
+                raise ConfigError(f"gate.{name} {value:g} must be above 0; leave it out where it is not to be checked")
 
 
 @dataclass(frozen=True)
@@ -148,7 +163,9 @@ class RobotSpec:
                 f"gate.min_height {lowest:g} m must be below base.stance_height {self.base.stance_height:g} m: "
                 "the guard would damp a robot that stands"
             )
-        if not self.dt > 0 or self.sample_rate * self.dt < 0.999:
+        if not self.dt > 0:
+            raise ConfigError(f"dt {self.dt} s must be above 0")
+        if self.sample_rate * self.dt < 0.999:
             raise ConfigError(f"dt {self.dt} needs a sample_rate of at least {1 / self.dt:g} Hz")
         for joint in self.joints:
             if joint.mirror is not None and joint.mirror.lstrip("-") not in names:
@@ -158,6 +175,8 @@ class RobotSpec:
                     raise ConfigError(f"joint {joint.name}: stance {joint.stance} is outside its limits")
                 if not joint.kp > 0:
                     raise ConfigError(f"joint {joint.name}: a position interface needs kp > 0")
+                if joint.acceleration is not None and not joint.acceleration > 0:
+                    raise ConfigError(f"joint {joint.name}: acceleration {joint.acceleration:g} must be above 0")
         for leg in self.legs.each if self.legs else ():
             for name in leg.joints:
                 if name not in names:
@@ -228,6 +247,13 @@ class RobotSpec:
         if self.interface != "position":
             return np.full(len(self.actuated), np.inf)
         return np.array([j.velocity for j in self.actuated]) * self.dt
+
+    @cached_property
+    def target_gain_limit(self) -> np.ndarray:
+        """(A,) how much more a position target may change in a step than in the one before; infinite where not said."""
+        if self.interface != "position":
+            return np.full(len(self.actuated), np.inf)
+        return np.array([np.inf if j.acceleration is None else j.acceleration for j in self.actuated]) * self.dt**2
 
     @cached_property
     def action_scale(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What the guard lets through: limits on targets, when a robot has fallen or is still, and states it believes."""
+"""When a robot has fallen, stands or is still, and which states are whole. Each by the numbers of its robot file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ STILL_TURN = 0.5  # rad/s
 # A robot this near to its stance can be told the stance without a jolt; a softly held one sags by less.
 STANDING_TOLERANCE = 0.3  # rad
 
-# Rounding in float32 is no clip.
-CLIP_TOLERANCE = 1e-5
-
 
 @dataclass(frozen=True, eq=False)
 class Envelope:
@@ -32,7 +29,6 @@ class Envelope:
     posture: np.ndarray  # (A,) where the joints are in stance
     low: np.ndarray  # (A,)
     high: np.ndarray  # (A,)
-    step: np.ndarray | None  # (A,) the most a target may change within dt; none where it may jump
     has_base: bool
     tilt_gravity_z: float
     min_height: float
@@ -49,20 +45,10 @@ def envelope(spec: RobotSpec) -> Envelope:
         posture=spec.posture,
         low=low,
         high=high,
-        step=spec.target_step_limit if np.isfinite(spec.target_step_limit).any() else None,
         has_base=spec.base is not None,
         tilt_gravity_z=math.inf if gate.tilt_gravity_z is None else gate.tilt_gravity_z,
         min_height=-math.inf if gate.min_height is None else gate.min_height,
     )
-
-
-def limited(limits: Envelope, target: np.ndarray, previous: np.ndarray | None) -> tuple[np.ndarray, bool]:
-    """`target` within the limits and within one step of `previous`; and whether it was changed."""
-    low, high = limits.low, limits.high
-    if limits.step is not None and previous is not None:
-        low, high = np.maximum(low, previous - limits.step), np.minimum(high, previous + limits.step)
-    allowed = np.minimum(np.maximum(target, low), high)
-    return allowed, bool(np.abs(allowed - target).max() > CLIP_TOLERANCE)
 
 
 def state_fault(limits: Envelope, state: RobotState) -> str | None:

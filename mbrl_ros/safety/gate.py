@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from mbrl_ros.safety import consistency, targets
 from mbrl_ros.safety import envelope as limits
 from mbrl_ros.safety import ladder as rungs
 from mbrl_ros.safety import plans as book
@@ -53,34 +54,75 @@ __all__ = [
     "state_age",
 ]
 
+TIME_STANDS_STILL = "robot time stands still"
+LIMITED = "limited_"  # and which limit: counted by it
+
 
 def receive_state(memory: GateMemory, state: RobotState, steady_ns: int) -> GateMemory:
     """With `state` as the newest. One that cannot be believed is counted and ignored, so that its age grows."""
-    reason = limits.state_fault(memory.rules.limits, state)
+    rules, track = memory.rules, memory.track
+    reason = limits.state_fault(rules.limits, state)
     if reason:
-        return _counted(memory, reason)
-    begins_anew = memory.state is not None and state.stamp_ns < memory.state.stamp_ns
+        return _unbelieved(memory, state, reason, reason.removeprefix("state_").replace("_", " "))
+    fault = consistency.impossible(rules.bounds, state)
+    if fault:
+        return _unbelieved(memory, state, fault.kind, fault.text)
+    older_ns = 0 if track is None else track.newest.stamp_ns - state.stamp_ns
+    if 0 < older_ns <= rules.late_ns:
+        return _counted(memory, "state_late")
+    begins_anew = older_ns > 0
     if begins_anew and memory.paused_at_ns is not None:  # whoever paused has gone, and will never resume
         memory, _, _ = request(memory, Request.RESUME, steady_ns)
     now = clock(memory, steady_ns)
-    if memory.state is None:
-        return replace(memory, state=state, state_ns=now, origin_ns=state.stamp_ns)
-    if state.stamp_ns == memory.state.stamp_ns:
-        return memory  # a repeat is no news: where it is a stuck driver, the age must grow
+    if track is None:
+        track = consistency.begun(rules.bounds, state, None)
+        return replace(_believed(memory, state, track, now), origin_ns=state.stamp_ns)
+    if state.stamp_ns == track.newest.stamp_ns:  # no news: where it is a stuck driver, the age must grow
+        return memory if memory.unbelieved else replace(memory, unbelieved=TIME_STANDS_STILL)
     if begins_anew:
         return replace(
-            _counted(memory, "state_time_back"),
-            state=state,
-            state_ns=now,
+            _believed(_counted(memory, "state_time_back"), state, consistency.begun(rules.bounds, state, None), now),
+            doubt="",
             origin_ns=state.stamp_ns,
             plans=book.emptied(memory.plans),
             rung=None if memory.rung is None else replace(memory.rung, since_ns=min(memory.rung.since_ns, now)),
             step_ns=state.stamp_ns,
             step_target=memory.target,
+            step_move=None,
             lookup_ns=state.stamp_ns,
             last=None,
         )
-    return replace(memory, state=state, state_ns=now)
+    track, fault, doubt = consistency.followed(rules.bounds, track, state, _told(memory))
+    memory = _doubted(memory, doubt, now)
+    if fault:
+        trusted_ns = min(memory.trusted_ns, now - (state.stamp_ns - fault.since_ns))
+        return replace(_unbelieved(memory, state, fault.kind, fault.text), track=track, trusted_ns=trusted_ns)
+    return _believed(memory, state, track, now)
+
+
+def _believed(memory: GateMemory, state: RobotState, track: consistency.Track, now: int) -> GateMemory:
+    return replace(
+        memory, state=state, track=track, state_ns=now, trusted_ns=now, unbelieved="", heard_ns=state.stamp_ns
+    )
+
+
+def _unbelieved(memory: GateMemory, state: RobotState, kind: str, text: str) -> GateMemory:
+    return replace(_counted(memory, kind), unbelieved=text, heard_ns=max(memory.heard_ns, state.stamp_ns))
+
+
+def _told(memory: GateMemory) -> np.ndarray | None:
+    """(A,) the positions that the joints should follow; none where they are free."""
+    free = memory.rung is None or memory.rung.stage is Stage.DAMP or not memory.rules.limits.position_interface
+    return None if free else memory.target
+
+
+def _doubted(memory: GateMemory, doubt: consistency.Fault | None, now: int) -> GateMemory:
+    text = "" if doubt is None else doubt.text
+    if text == memory.doubt:
+        return memory
+    if memory.doubt or doubt is None:  # of more joints or fewer, or over
+        return replace(memory, doubt=text)
+    return replace(_counted(memory, doubt.kind), doubt=text, doubt_ns=now)
 
 
 def receive_plan(memory: GateMemory, plan: Plan, steady_ns: int) -> GateMemory:
@@ -89,11 +131,11 @@ def receive_plan(memory: GateMemory, plan: Plan, steady_ns: int) -> GateMemory:
         return _counted(memory, "plan_before_state")
     if book.repeated(memory.plans, plan):
         return memory
-    now = clock(memory, steady_ns)
-    reason = book.fault(memory.plans, plan, memory.state.stamp_ns, now)
+    now, state_ns = clock(memory, steady_ns), memory.heard_ns
+    reason = book.fault(memory.plans, plan, state_ns, now)
     if reason:
         return _counted(memory, reason)
-    return replace(memory, plans=book.added(memory.plans, plan, memory.state.stamp_ns, now), planned=True)
+    return replace(memory, plans=book.added(memory.plans, plan, state_ns, now), planned=True)
 
 
 def _counted(memory: GateMemory, reason: str) -> GateMemory:
@@ -105,38 +147,53 @@ def decide(memory: GateMemory, robot_ns: int, steady_ns: int) -> tuple[GateMemor
     if memory.last is not None and robot_ns == memory.last_robot_ns:
         return memory, replace(memory.last, events=())
     if memory.state is None:
-        return memory, Decision(None, (), False)
+        return memory, Decision(None, ())
     now = clock(memory, steady_ns)
     memory = _first_rung(memory, now) if memory.rung is None else memory
     memory = _released(memory, now)
     if _uncommanded(memory, robot_ns):
         memory = from_measured(memory, now, "no command was sent for a while")
 
-    rules, state_age = memory.rules, now - memory.state_ns
-    lookup_ns = max(robot_ns + (rules.slack_ns if robot_ns == memory.state.stamp_ns else 0), memory.lookup_ns)
+    rules, state_age = memory.rules, now - memory.trusted_ns
+    lookup_ns = max(robot_ns + (rules.slack_ns if robot_ns == memory.heard_ns else 0), memory.lookup_ns)
     held = book.holding(memory.plans, lookup_ns)
     fresh = state_age <= rules.max_age_ns and now - memory.plans.received_ns <= rules.max_age_ns
+    lost_since_ns = memory.doubt_ns if memory.doubt else memory.plans.received_ns
     signs = rungs.Signs(
-        followable=held is not None and fresh and not memory.plans.owed,
-        plans_lost_ns=now - memory.plans.received_ns if memory.planned else 0,
+        followable=held is not None and fresh and not memory.plans.owed and not memory.doubt,
+        plans_lost_ns=now - lost_since_ns if memory.planned else 0,
         state_lost_ns=state_age - rules.max_age_ns,
+        plans_lost=memory.doubt or "plans lost",
+        state_lost=f"state lost: {memory.unbelieved}" if memory.unbelieved else "state lost",
         tilted=limits.tilted(rules.limits, memory.state),
         low=limits.low(rules.limits, memory.state),
     )
     rung = rungs.next_rung(rules.ladder, memory.rung, signs, now, memory.target)
     if rung is not memory.rung:
-        if memory.rung.stage is Stage.FOLLOW and not fresh:
+        if memory.rung.stage is Stage.FOLLOW and (memory.doubt or not fresh):
             memory = replace(memory, plans=book.lost(memory.plans))
         memory = entered(memory, rung)
 
     step_ns = _step_begin(memory, robot_ns)
-    step_target = memory.target if step_ns != memory.step_ns else memory.step_target
-    command, clipped = _command(memory, held, robot_ns, now, step_target)
-    decision = Decision(command, tuple(Event(name, robot_ns, message) for name, message in memory.news), clipped)
+    step_target, step_move = memory.step_target, memory.step_move
+    if step_ns != memory.step_ns:
+        step_target, step_move = memory.target, memory.target - memory.step_target
+    elif step_move is None:
+        step_move = np.zeros_like(step_target)
+    seen = memory.state if state_age <= rules.max_age_ns else None
+
+    def within_limits(wanted: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        return targets.limited(rules.targets, wanted, step_target, step_move, seen)
+
+    command, limited = _command(memory, held, robot_ns, now, within_limits)
+    for kind in limited:
+        memory = _counted(memory, LIMITED + kind)
+    decision = Decision(command, tuple(Event(name, robot_ns, message) for name, message in memory.news), limited)
     memory = replace(
         memory,
         target=command.target,
         step_target=step_target,
+        step_move=step_move,
         step_ns=step_ns,
         lookup_ns=lookup_ns,
         last=decision,
@@ -183,18 +240,19 @@ def _released(memory: GateMemory, now: int) -> GateMemory:
     return entered(freed, Rung(Stage.STANCE, now, stance, "reset", placed=True))
 
 
-def _command(memory: GateMemory, held, robot_ns: int, now: int, step_target: np.ndarray) -> tuple[Command, bool]:
+def _command(memory: GateMemory, held, robot_ns: int, now: int, within_limits) -> tuple[Command, tuple[str, ...]]:
     rules, rung = memory.rules, memory.rung
     if rung.stage is Stage.DAMP:
         target = limits.resting_target(rules.limits, memory.state)
-        return Command(robot_ns, target, rules.end_mode, Action.DAMP, -1, 0), False
+        return Command(robot_ns, target, rules.end_mode, Action.DAMP, -1, 0), ()
     if rung.stage is Stage.FOLLOW:
         plan, point = held
         wanted, whole = rungs.faded_in(rules.ladder, rung, point, now)
-        target, clipped = limits.limited(rules.limits, wanted, step_target)
-        action = Action.HOLD if not whole else Action.CLIP if clipped else Action.FOLLOW
-        return Command(robot_ns, target, RobotMode.POSITION, action, plan.sequence, plan.model), clipped
+        target, limited = within_limits(wanted)
+        changed = Action.SCALE if targets.TORQUE in limited else Action.CLIP if limited else Action.FOLLOW
+        action = changed if whole else Action.HOLD
+        return Command(robot_ns, target, RobotMode.POSITION, action, plan.sequence, plan.model), limited
     wanted = rungs.own_target(rules.ladder, rung, now)
-    target, clipped = limits.limited(rules.limits, wanted, step_target)
+    target, limited = within_limits(wanted)
     action = Action.SIT if rung.stage is Stage.SIT else Action.HOLD
-    return Command(robot_ns, target, RobotMode.POSITION, action, -1, 0), clipped
+    return Command(robot_ns, target, RobotMode.POSITION, action, -1, 0), limited

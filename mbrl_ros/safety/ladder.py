@@ -72,8 +72,10 @@ class Signs:
     """What the ladder looks at."""
 
     followable: bool  # a fresh plan covers now
-    plans_lost_ns: int  # since the newest plan came; 0 where none has come since activation
+    plans_lost_ns: int  # since a plan could last be followed; 0 where none has come since activation
     state_lost_ns: int  # how long the state has been too old; 0 or less while it is not
+    plans_lost: str  # why no plan is followed, where none is
+    state_lost: str  # why the state is too old, where it is
     tilted: str | None
     low: str | None
 
@@ -88,17 +90,17 @@ def next_rung(times: Ladder, rung: Rung, signs: Signs, now_ns: int, target: np.n
     if fallen and not state_lost:
         return Rung(Stage.DAMP, now_ns, target, fallen, fell=True)
     if state_lost and signs.state_lost_ns >= times.blend_ns:
-        return Rung(Stage.DAMP, now_ns, target, "state lost")
+        return Rung(Stage.DAMP, now_ns, target, signs.state_lost)
     if stage is Stage.RISE and elapsed >= times.sit_ns:
         return next_rung(times, Rung(Stage.STANCE, now_ns, times.stance, "risen"), signs, now_ns, target)
     if stage is Stage.STANCE and signs.followable:
         return Rung(Stage.FOLLOW, now_ns, target, "plans", placed=rung.placed)
     if stage is Stage.STANCE and min(elapsed, signs.plans_lost_ns) >= times.blend_ns + times.hold_ns:
-        return Rung(Stage.SIT if times.sits else Stage.DAMP, now_ns, target, "plans lost")
+        return Rung(Stage.SIT if times.sits else Stage.DAMP, now_ns, target, signs.plans_lost)
     if stage is Stage.SIT and elapsed >= times.sit_ns:
         return Rung(Stage.DAMP, now_ns, target, "sat down")
     if stage is Stage.FOLLOW and not signs.followable:
-        return Rung(Stage.STANCE, now_ns, target, "state lost" if state_lost else "plans lost")
+        return Rung(Stage.STANCE, now_ns, target, signs.state_lost if state_lost else signs.plans_lost)
     return rung
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.safety import consistency, targets
 from mbrl_ros.safety import envelope as limits
 from mbrl_ros.safety import ladder as rungs
 from mbrl_ros.safety import plans as book
@@ -19,6 +20,9 @@ from mbrl_ros.types import NS, Command, Event, Plan, RobotMode, RobotState
 # A driver damps by itself 50 ms after the last command. Once it has done so for 100 ms, the joints are no longer where
 # they were told to be.
 UNCOMMANDED_NS = 150_000_000
+
+# Less than any two robots' clocks are apart by chance, more than messages overtake one another by.
+LATE_NS = 100_000_000
 
 # What the guard says of itself: the stages of its ladder, and one more where the newest plan is late and its
 # predecessor's later points are followed.
@@ -31,11 +35,14 @@ class Rules:
     """What does not change between activation and shutdown."""
 
     limits: limits.Envelope
+    targets: targets.TargetLimits
+    bounds: consistency.Bounds
     ladder: rungs.Ladder
     max_age_ns: int
     dt_ns: int
     uncommanded_ns: int  # since the last command: the driver has damped by itself
     slack_ns: int  # a sample this much before a step's time counts as that step
+    late_ns: int  # a sample this much older than the newest was late on its way; older than that, time begins anew
     end_mode: RobotMode  # damp, or off
     simulation: bool
 
@@ -44,7 +51,11 @@ class Rules:
 class Decision:
     command: Command | None  # none before the first state
     events: tuple[Event, ...]
-    clipped: bool
+    limited: tuple[str, ...] = ()  # which limits changed the target
+
+    @property
+    def clipped(self) -> bool:
+        return bool(self.limited)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +64,14 @@ class GateMemory:
 
     rules: Rules
     plans: book.PlanBook
-    state: RobotState | None = None
-    state_ns: int = 0  # clock at which the newest state came
+    state: RobotState | None = None  # the newest that is believed
+    state_ns: int = 0  # clock at which it came
+    trusted_ns: int = 0  # clock up to which the sensors could be believed: what its age is measured from
+    unbelieved: str = ""  # why what came since cannot be
+    doubt: str = ""  # why no plan is followed though the state is believed
+    doubt_ns: int = 0  # clock since which
+    track: consistency.Track | None = None  # what the next state is compared with
+    heard_ns: int = 0  # robot time of the newest state, believed or not
     origin_ns: int = 0  # robot time of the first state since robot time began (again)
     planned: bool = False  # a plan has come since activation
     rung: Rung | None = None  # none before the first state
@@ -63,6 +80,7 @@ class GateMemory:
     release: str = ""  # the request that ends the damping once the robot is upright and still
     target: np.ndarray | None = None  # (A,) last sent
     step_target: np.ndarray | None = None  # (A,) in force when the present step began: what rate limits measure from
+    step_move: np.ndarray | None = None  # (A,) what had changed in the step before, to come there
     step_ns: int = 0  # robot time at which it began
     lookup_ns: int = 0  # robot time last looked up in the plans; never goes back, so no point is taken twice
     last: Decision | None = None
@@ -70,7 +88,7 @@ class GateMemory:
     news: tuple[tuple[str, str], ...] = ()  # (name, message) of events not told yet
     counts: Mapping[str, int] = field(
         default_factory=lambda: MappingProxyType({})
-    )  # refused plans and states, by reason
+    )  # refused plans and states by reason, limited targets by limit
     paused_at_ns: int | None = None
     paused_ns: int = 0  # in all
 
@@ -79,11 +97,14 @@ def initial(spec: RobotSpec, config: GuardConfig, simulation: bool) -> GateMemor
     max_age_ns = round(config.max_age * NS)
     rules = Rules(
         limits=limits.envelope(spec),
+        targets=targets.target_limits(spec),
+        bounds=consistency.bounds(spec),
         ladder=rungs.ladder(spec, config),
         max_age_ns=max_age_ns,
         dt_ns=spec.dt_ns,
         uncommanded_ns=UNCOMMANDED_NS + spec.dt_ns,
         slack_ns=spec.sample_period_ns // 2,
+        late_ns=0 if config.lockstep else LATE_NS,
         end_mode=RobotMode(spec.safe_sequence[-1]),
         simulation=simulation,
     )
@@ -108,8 +129,8 @@ def paused(memory: GateMemory) -> bool:
 
 
 def state_age(memory: GateMemory, steady_ns: int) -> int | None:
-    """Nanoseconds since the newest state came."""
-    return None if memory.state is None else clock(memory, steady_ns) - memory.state_ns
+    """Nanoseconds since the sensors could last be believed."""
+    return None if memory.state is None else clock(memory, steady_ns) - memory.trusted_ns
 
 
 def plan_age(memory: GateMemory, steady_ns: int) -> int | None:

@@ -137,8 +137,8 @@ def not_ready(memory: GateMemory, now: int) -> str | None:
     """Why a damped robot may not be moved again."""
     if memory.state is None:
         return "no state has come yet"
-    if now - memory.state_ns > memory.rules.max_age_ns:
-        return "the state is too old"
+    if now - memory.trusted_ns > memory.rules.max_age_ns:
+        return f"the state is too old{memory.unbelieved and f': {memory.unbelieved}'}"
     return limits.unrest(memory.rules.limits, memory.state)
 
 

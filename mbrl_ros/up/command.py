@@ -21,7 +21,7 @@ from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.runs import SECTIONS, RunConfig, load_run
 from mbrl_ros.settings import ACTION_MAP_NAMES, MODES
 from mbrl_ros.stack import Options, Process, beside, configured, processes, written_down
-from mbrl_ros.up.discovery import GRAPH, environment
+from mbrl_ros.up.discovery import GRAPH, environment, open_to_the_network
 from mbrl_ros.up.shared_memory import remove_abandoned
 from mbrl_ros.up.status import Display, Lines, LiveTable
 from mbrl_ros.up.supervisor import Death, Supervisor
@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hardware", action="store_true", help="a driver runs the robot: start no simulation")
     parser.add_argument("--no-learner", action="store_true", help="plan only")
     parser.add_argument("--namespace", default="", metavar="NS", help="for several robots in one graph")
+    parser.add_argument("--network", action="store_true", help="other hosts may join; without it, this one alone")
     parser.add_argument("--seed", type=int, help="of all random numbers")
 
 
@@ -82,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
         from mbrl_ros.control.on_device import check_device  # not above: torch takes seconds to import
 
         check_device(settings.planner.device)
+    if args.network:
+        open_to_the_network()
     robot = processes(settings, options, written_down(settings))
     outside = [_judge(robot[0], settings, options, args.bare_hops)]
     bare = {"bare_loop": [sys.executable, "-m", "mbrl_ros.up.bare_loop", str(spec.dt)]} if args.report else {}

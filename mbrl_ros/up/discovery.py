@@ -20,6 +20,12 @@ THEIR_WORD = (RANGE, "ROS_STATIC_PEERS", "ROS_LOCALHOST_ONLY", PROFILES, "FASTRT
 GRAPH = ("ROS_DOMAIN_ID", "RMW_IMPLEMENTATION", *THEIR_WORD)  # what a process started by hand needs to join
 
 
+def open_to_the_network() -> None:
+    """As ROS has it by itself: who is on the same network may join. Whoever has said otherwise is not overruled."""
+    if not any(name in os.environ for name in THEIR_WORD):
+        os.environ[RANGE] = "SUBNET"
+
+
 def environment() -> dict[str, str]:
     """The user's own, with what it leaves open about who finds whom."""
     if os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp").startswith("rmw_fastrtps"):

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mbrl_ros.authentic import ENVIRONMENT, read_key
+from mbrl_ros.config import ConfigError
 from mbrl_ros.up.discovery import environment
 
 CORES_WANTED = 2  # one for control, one for the learner
@@ -174,6 +176,16 @@ def realtime() -> Finding:
     return Finding("ok", "real-time: priority, cores and locked memory are granted where a run asks for them")
 
 
+def who_may_speak() -> Finding:
+    """The key that signs models and policies, and SROS2."""
+    try:
+        signed = "with a key" if read_key() else "without a key"
+    except ConfigError as error:
+        return Finding("fail", f"{ENVIRONMENT}: {error}")
+    secured = os.environ.get("ROS_SECURITY_ENABLE", "").lower() == "true"
+    return Finding("ok", f"models and policies {signed}, SROS2 {'on' if secured else 'off'} (docs/security.md)")
+
+
 def disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     what = f"{free:.1f} GB free in {Path.cwd()}, where runs/ is written"
@@ -182,4 +194,16 @@ def disk() -> Finding:
     return Finding("ok", what)
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (python, packages, ros, dds, in_c, gpu, rendering, cores, realtime, disk)
+CHECKS: tuple[Callable[[], Finding], ...] = (
+    python,
+    packages,
+    ros,
+    dds,
+    in_c,
+    gpu,
+    rendering,
+    cores,
+    realtime,
+    who_may_speak,
+    disk,
+)

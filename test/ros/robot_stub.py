@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +32,26 @@ def prompt_robot(folder: Path, fade_in: float = 0.0) -> tuple[RobotSpec, Path]:
     return load_robot(str(path)), path
 
 
+def trembling(state: RobotState) -> RobotState:
+    """Too little to matter, and never twice the same: no sensor of it is frozen."""
+    tremor = 1e-7 * math.sin(state.stamp_ns * 1e-8)
+    base = replace(
+        state.base,
+        position=state.base.position + tremor,
+        angular_velocity_body=state.base.angular_velocity_body + tremor,
+    )
+    return replace(state, joint_position=state.joint_position + tremor, base=base)
+
+
 class RobotStub:
-    """Publishes a robot that stands still, and plans for it; remembers what the guard says."""
+    """Publishes a robot that stands still but for a tremor, as sensors have it, and plans for it; remembers what the
+    guard says.
+    """
 
     def __init__(self, probe, spec: RobotSpec):
         self.spec, self._probe = spec, probe
         self.now_ns, self.sequence = 0, 0
+        self.clock_runs = True
         self.plan_target: np.ndarray | None = None  # what plans say; none are sent while there is none
         self.sending = True
         self.spoil = None  # changes the messages (joint_states, imu, odom) of every sample
@@ -55,7 +71,7 @@ class RobotStub:
         return RobotState(self.now_ns, joints, np.zeros(len(joints)), base)
 
     def send_state(self) -> None:
-        state = self.standing()
+        state = trembling(self.standing())
         sample = [
             joint_state_message(state, self.spec),
             imu_message(state),
@@ -83,7 +99,7 @@ class RobotStub:
 
     def sample(self) -> None:
         """One period of robot time: a state, every other time a plan, and what comes back."""
-        self.now_ns += round(SAMPLE * 1e9)
+        self.now_ns += round(SAMPLE * 1e9) * self.clock_runs
         if self.sending:
             self.send_state()
         if self.plan_target is not None and self.now_ns % self.spec.dt_ns == 0:

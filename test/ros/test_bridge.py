@@ -5,68 +5,18 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from driven_bridge import DT, SPEC, Driven, drive, target
 from std_msgs.msg import Float64MultiArray
 
 from mbrl_ros.nodes import topics
-from mbrl_ros.nodes.assembler import subscribe_state
 from mbrl_ros.nodes.messages.fields import stamp_of
-from mbrl_ros.nodes.messages.motion import applied_message, command_message, mode_message
 from mbrl_ros.nodes.messages.state import base_of
-from mbrl_ros.nodes.messages.status import ERROR, event_of, values_of
-from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.types import NS, Action, Command, RobotMode
+from mbrl_ros.nodes.messages.status import ERROR, values_of
+from mbrl_ros.types import NS, RobotMode
 
-SPEC = load_robot("go1_like")
 CROUCH = np.tile([0.0, 1.1, -2.0], 4)
 SAG = 0.12  # rad, by which the joints give way under the robot's weight
 TOO_LONG = 100_000_000  # ns of robot time: twice as long as a robot may go uncommanded
-DT = SPEC.dt_ns
-
-
-class Driven:
-    """A bridge, and a probe in place of the guard."""
-
-    def __init__(self, processes, probe, *parameters):
-        self.probe, self.processes = probe, processes
-        self.states = []
-        subscribe_state(probe.node, SPEC, self.states.append)
-        self.events = probe.collect(topics.EVENTS, event_of)
-        self.diagnostics = probe.collect(topics.DIAGNOSTICS, lambda message: message.status[0])
-        self._commands = probe.publisher(topics.commands(SPEC))
-        self._modes = probe.publisher(topics.ROBOT_MODE)
-        self._applied = probe.publisher(topics.APPLIED)
-        self.process = processes.start("bridge", *parameters)
-        probe.until(lambda: self.states, "the first state")
-        told = [self._applied] if "lockstep:=true" in parameters else [self._commands, self._modes]
-        probe.until_connected(*told)
-
-    @property
-    def state(self):
-        return self.states[-1]
-
-    def mode(self, mode):
-        self._modes.publish(mode_message(mode))
-
-    def command(self, message):
-        self._commands.publish(message)
-
-    def until_robot_time(self, stamp_ns, message=None):
-        """Spins that long, and answers each state with a command."""
-        while self.state.stamp_ns < stamp_ns:
-            known = len(self.states)
-            self.probe.until(lambda known=known: len(self.states) > known, "the next state")
-            if message is not None:
-                self.command(message)
-
-    def for_robot_time(self, seconds, message=None):
-        self.until_robot_time(self.state.stamp_ns + round(seconds * NS), message)
-
-    def apply(self, stamp_ns, target, mode=RobotMode.POSITION):
-        command = Command(stamp_ns, target, mode, Action.FOLLOW, 0, 1)
-        self._applied.publish(applied_message(command, SPEC))
-
-    def named(self, name):
-        return [event for event in self.events if event.name == name]
 
 
 @pytest.fixture
@@ -77,15 +27,6 @@ def driven(processes, probe):
 @pytest.fixture
 def lockstep(processes, probe):
     return Driven(processes, probe, "noise:=false", "lockstep:=true")
-
-
-def target(joints):
-    return command_message(np.asarray(joints, float), SPEC)
-
-
-def drive(driven, joints=SPEC.stance, seconds=0.5):
-    driven.mode(RobotMode.POSITION)
-    driven.for_robot_time(seconds, target(joints))
 
 
 def test_state_comes_complete_at_the_robot_files_rate(driven):

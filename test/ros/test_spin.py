@@ -7,7 +7,7 @@ import rclpy
 from conftest import PATIENCE
 from std_msgs.msg import String
 
-from mbrl_ros.nodes import topics
+from mbrl_ros.nodes import spin, topics
 
 WORDS = topics.Topic("words", String, "reliable 50", "test", "test")
 
@@ -107,3 +107,20 @@ def test_services_answer_while_a_node_always_has_something_to_do_at_once(probe):
         assert time.monotonic() < deadline
         probe.executor.spin_once(0.0)
     assert asked.result().message == "stopped"
+
+
+def test_an_urgent_service_is_served_though_no_other_is_looked_at(probe, monkeypatch):
+    served = []
+    service = topics.service(probe.node, topics.ESTOP, lambda: (served.append("estop") or True, ""))
+    topics.service(probe.node, topics.STAND_UP, lambda: (served.append("stand_up") or True, ""))
+    probe.node.urgent = (service,)
+    clients = [topics.client(probe.node, entry) for entry in (topics.STAND_UP, topics.ESTOP)]
+    probe.until(lambda: all(client.service_is_ready() for client in clients), "the services")
+    monkeypatch.setattr(spin, "MOST_SERVICE_PERIOD", 1e9)
+    for client in clients:
+        client.call_async(client.srv_type.Request())
+    deadline = time.monotonic() + PATIENCE
+    while not served:
+        assert time.monotonic() < deadline
+        probe.executor.spin_once(0.0)  # always something to do
+    assert served == ["estop"]

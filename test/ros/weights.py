@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mbrl_ros.dynamics.ensemble import new_ensemble
-from mbrl_ros.dynamics.storage import Card, from_bytes, to_bytes
-from mbrl_ros.paths import model_file
+from mbrl_ros.dynamics.storage import Card, to_bytes
+from mbrl_ros.learning.models import load_model
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.settings import EnsembleConfig
@@ -14,8 +14,7 @@ from mbrl_ros.settings import EnsembleConfig
 
 def shipped():
     """The quadruped's model and its card."""
-    layout = FeatureLayout(load_robot("go1_like"))
-    return from_bytes(model_file("pretrained", "quadruped_mpc").read_bytes(), layout)
+    return load_model("pretrained", "quadruped_mpc", FeatureLayout(load_robot("go1_like")))
 
 
 def numbered(version: int, change=lambda model: None) -> bytes:
@@ -27,6 +26,16 @@ def numbered(version: int, change=lambda model: None) -> bytes:
 
 def exploding(model) -> None:
     model.weights[-1].mul_(1e30)
+
+
+def scaled(factor: float):
+    """Weights that are finite, of the right shapes, and wrong."""
+
+    def change(model) -> None:
+        for weight in model.weights:
+            weight.mul_(factor)
+
+    return change
 
 
 def not_finite(model) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.robots.spec import GateSpec, load_robot
 from mbrl_ros.safety import gate
 from mbrl_ros.settings import GuardConfig
 from mbrl_ros.types import BaseState, Plan, RobotState
@@ -14,7 +14,13 @@ from mbrl_ros.types import BaseState, Plan, RobotState
 MS = 1_000_000
 GO1 = load_robot("go1_like")
 CARTPOLE = load_robot("cartpole")
-QUICK = replace(GO1, gate=replace(GO1.gate, fade_in=0.0))  # follows plans at once, for tests of what comes after
+# Asks nothing of a robot whose joints never move, for tests that look at the ladder alone.
+FADING = replace(
+    GO1,
+    gate=GateSpec(GO1.gate.tilt_gravity_z, GO1.gate.min_height, fade_in=2.0),
+    joints=tuple(replace(joint, acceleration=None) for joint in GO1.joints),
+)
+QUICK = replace(FADING, gate=replace(FADING.gate, fade_in=0.0))  # follows plans at once
 
 
 def standing(ms: float, spec=QUICK, **base) -> RobotState:

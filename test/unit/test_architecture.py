@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "mbrl_ros"
 
 LAYERS = (
-    ("types", "config", "settings", "runs", "parameters", "paths", "content", "compiled"),
+    ("types", "config", "settings", "runs", "parameters", "paths", "content", "compiled", "authentic"),
     ("robots", "safety", "tasks", "data", "dynamics"),
     ("planners", "policies"),
     ("control", "learning", "distilling", "backends"),
-    ("nodes", "monitor", "bench", "stack", "up", "cli"),
+    ("nodes", "monitor", "bench", "chaos", "stack", "up", "cli"),
 )
 LAYER_OF = {part: layer for layer, parts in enumerate(LAYERS) for part in parts}
 

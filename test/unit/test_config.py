@@ -309,3 +309,14 @@ def test_the_document_lists_every_setting_with_its_description(node):
     for leaf in leaves(SECTIONS[node]()):
         assert f"| `{leaf.name}` | " in document
         assert f" | {leaf.doc} |" in document
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: 2020-13-45", "a: !!int ''", f"a: {'9' * 5000}", "a: &a [1]\nb: *a", "[" * 5000, f"planner: {'9' * 400}"],
+)
+def test_what_is_no_yaml_is_said_to_be_none_whatever_the_parser_raises(tmp_path, text):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError):
+        load_run(str(path))

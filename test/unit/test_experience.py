@@ -63,3 +63,16 @@ def test_no_transition_reaches_over_an_event():
         stamps += [t.stamp_ns // GO1.dt_ns for t in complete]
         robot.step(GO1.stance)
     assert 4 in stamps and 5 not in stamps and experience.sent == len(stamps)
+
+
+def test_what_was_decided_in_doubt_is_marked():
+    robot, agent = MujocoBackend(GO1, 0), Agent(GO1, replace(CONFIG, estimate_latency=False))
+    experience, found = Experience(agent, start_ns=5), []
+    for k in range(6):
+        agent.trust.doubt = 1.0 if k == 3 else None
+        state = robot.measure()
+        found += experience.state(state)
+        experience.note(state.stamp_ns, np.zeros(3), False)
+        found += experience.applied(state.stamp_ns, GO1.stance, Action.FOLLOW, 1)
+        robot.step(GO1.stance)
+    assert [Flag.UNSURE in t.flags for t in found] == [False, False, False, True, False]

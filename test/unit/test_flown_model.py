@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from learning_driver import CARTPOLE, SMALL
+from learning_driver import CARTPOLE, SMALL, transition
 
 from mbrl_ros.control.agent import Agent
+from mbrl_ros.control.surprise import KEPT, SURPRISING, Surprises
+from mbrl_ros.dynamics.calibration import Calibration
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.dynamics.native import NativeEnsemble
@@ -24,21 +27,24 @@ class Told(list):
         return self[-1]
 
 
+KNOWN = Calibration(band=0.1, usual=0.2, floor=0.05, inflation=1.0, width=0.2)
+
+
 def card(version):
-    return Card(CARTPOLE.name, CARTPOLE.layout_hash, version, 1.0, 0.1, 0.9)
+    return Card(CARTPOLE.name, CARTPOLE.layout_hash, version, 1.0, 0.1, 0.9, KNOWN)
 
 
 def model():
     return new_ensemble(SMALL, FeatureLayout(CARTPOLE), 0)
 
 
-def flown(version=None, **changes):
+def flown(version=None, surprises=None, **changes):
     """A model of that version, or none at all; its agent; and what was told, and noted by the way."""
     told = Told()
     agent = Agent(CARTPOLE, replace(CONFIG, **changes))
     first = (model(), card(version)) if version else None
     told.noted = []
-    return flown_model(agent, first, told.append, told.noted.append), agent, told
+    return flown_model(agent, first, told.append, told.noted.append, surprises), agent, told
 
 
 def offered(models, version, spoil=lambda content: content):
@@ -149,3 +155,60 @@ def test_whoever_waits_for_a_version_waits_no_longer_once_it_is_flown_or_refused
     assert models.newest_known == 3
     offered(models, 5, lambda content: content[:-100])
     assert models.newest_known == 5
+
+
+# Models that are compared on what the robot did
+
+
+def poisoned(version):
+    """The untrained model says that little changes; this one says otherwise."""
+    wrong = model()
+    for bias in wrong.biases:
+        bias.add_(3.0)
+    return to_bytes(wrong, card(version))
+
+
+def still(surprises, models, count):
+    """A robot that stands still, in steps."""
+    state = np.zeros(FeatureLayout(CARTPOLE).size, np.float32)
+    for k in range(count):
+        found = surprises.look(transition(k, state, [0.0], following=state), models.flown.found, models.before.found)
+        if found and found.better is not None:
+            models.give_up(found.reason)
+            return k + 1
+    return None
+
+
+def test_a_poisoned_model_is_refused_before_it_is_flown_and_whoever_waits_for_it_waits_no_longer():
+    surprises = Surprises(FeatureLayout(CARTPOLE).scales)
+    models, agent, told = flown(1, surprises)
+    assert still(surprises, models, KEPT) is None
+    models.offer(poisoned(2))
+    models.take(wait=True)
+    assert (agent.model_version, models.swaps, models.newest_known) == (1, 0, 2)
+    assert told.last.startswith("refused model 2: on the newest 50 steps")
+    models.offer(poisoned(2))
+    models.take(wait=True)
+    assert told.noted[-1].startswith("ignored model 2: on the newest 50 steps")
+    offered(models, 3)
+    assert agent.model_version == 3
+
+
+def test_a_poisoned_model_that_came_before_anything_was_known_is_rolled_back_within_half_a_second():
+    surprises = Surprises(FeatureLayout(CARTPOLE).scales)
+    models, agent, told = flown(1, surprises)
+    models.offer(poisoned(2))
+    models.take(wait=True)
+    assert agent.model_version == 2, "nothing was known against it"
+    assert still(surprises, models, 25) == SURPRISING
+    assert agent.model_version == 1 and told.last.startswith("back from model 2 to 1: one-step error")
+    models.offer(poisoned(2))
+    models.take(wait=True)
+    assert agent.model_version == 1
+
+
+def test_the_agent_doubts_by_the_calibration_of_what_is_flown():
+    models, agent, _ = flown(1)
+    assert agent.trust.calibration == KNOWN
+    failing(models)
+    assert agent.trust.calibration is None

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gate_driver import CARTPOLE, GO1, LYING_ON_SIDE, QUICK, Driver, plan
+from gate_driver import CARTPOLE, FADING, LYING_ON_SIDE, QUICK, Driver, plan
 
 from mbrl_ros.safety import gate
 from mbrl_ros.safety.gate import Request
@@ -51,7 +51,7 @@ def test_a_planner_that_comes_late_is_followed_and_not_sat_down_on():
 
 
 def test_fresh_plans_are_followed_again_from_stance_with_a_fade_in():
-    driver = Driver(GO1)
+    driver = Driver(FADING)
     driver.run(0, 2100, AWAY)
     driver.run(2120, 4080)
     driver.run(4100, 4140, AWAY)
@@ -213,7 +213,7 @@ def test_estop_reset_without_estop_and_second_requests():
 
 
 def test_a_reset_of_the_simulation_ends_a_fall_once_the_robot_stands():
-    driver = Driver(GO1)
+    driver = Driver(FADING)
     driver.run(0, 2100, STANCE)
     driver.step(2120, STANCE, orientation_wxyz=LYING_ON_SIDE)
     driver.run(2140, 4100, orientation_wxyz=LYING_ON_SIDE)
@@ -233,7 +233,7 @@ def test_hardware_is_never_released_by_a_reset_event():
 
 
 def test_a_reset_in_mid_walk_drops_the_plans_and_blends_in_again():
-    driver = Driver(GO1)
+    driver = Driver(FADING)
     driver.run(0, 2100, AWAY)
     driver.ask(Request.SIM_RESET, 2100)
     command = driver.step(2120, AWAY)
@@ -244,7 +244,7 @@ def test_a_reset_in_mid_walk_drops_the_plans_and_blends_in_again():
 
 
 def test_plans_lost_after_a_reset_fade_in_slowly_again():
-    driver = Driver(GO1)
+    driver = Driver(FADING)
     driver.run(0, 2100, AWAY)
     driver.ask(Request.SIM_RESET, 2100)
     driver.run(2120, 2600, AWAY)
@@ -254,7 +254,7 @@ def test_plans_lost_after_a_reset_fade_in_slowly_again():
 
 
 def test_in_process_episodes_may_begin_at_zero_again():
-    driver = Driver(GO1)
+    driver = Driver(FADING)
     for _ in range(3):
         driver.sequence = 0
         driver.run(0, 2100, AWAY)
@@ -290,7 +290,8 @@ def test_a_guard_that_comes_back_to_a_robot_left_damped_waits_for_stand_up(heard
 
 def test_a_robot_whose_time_begins_again_is_no_longer_paused():
     driver = Driver().following(AWAY)
-    driver.ask(Request.PAUSE, 110)
+    driver.run(120, 300, AWAY)
+    driver.ask(Request.PAUSE, 310)
     assert driver.memory.paused_at_ns is not None
     driver.step(0)
     assert driver.memory.paused_at_ns is None
@@ -311,7 +312,7 @@ def test_no_age_grows_while_the_simulation_is_paused():
 
 
 def test_after_a_silence_of_its_own_the_guard_fades_in_from_the_measured_posture():
-    driver = Driver(GO1)
+    driver = Driver(FADING)
     driver.run(0, 2100, AWAY)
     for ms in range(2120, 2320, 20):  # states and plans came, but the process was stopped
         driver.state(ms)
@@ -324,7 +325,7 @@ def test_after_a_silence_of_its_own_the_guard_fades_in_from_the_measured_posture
 
 
 def test_a_driver_that_damped_itself_is_followed_from_the_measured_posture():
-    driver = Driver(GO1)
+    driver = Driver(FADING)
     driver.run(0, 2100, AWAY)
     driver.state(2120, joints=STANCE - 0.2)
     assert driver.ask(Request.DRIVER_DAMPED, 2120)

@@ -8,6 +8,7 @@ from gate_driver import CARTPOLE, LYING_ON_SIDE, QUICK, Driver, plan, standing
 
 from mbrl_ros.safety import gate
 from mbrl_ros.safety.gate import Request
+from mbrl_ros.settings import GuardConfig
 from mbrl_ros.types import Action, RobotMode
 
 STANCE = QUICK.stance
@@ -136,6 +137,45 @@ def test_a_repeated_stamp_does_not_make_the_state_younger():
     driver.state(100, at_ms=150)
     driver.give(plan(100, 100, STANCE), at_ms=150)
     assert driver.decide(161).action == Action.HOLD
+
+
+def test_a_clock_that_stands_still_is_a_lost_state_that_says_so():
+    driver = Driver().following()
+    for ms in range(120, 600, 10):
+        driver.state(100, at_ms=ms)
+        driver.give(plan(100, ms, STANCE, points=60), at_ms=ms)
+        driver.memory, decision = gate.decide(driver.memory, gate.robot_time(driver.memory, ms * 10**6), ms * 10**6)
+    assert decision.command.action == Action.DAMP
+    assert driver.memory.rung.why == "state lost: robot time stands still"
+    assert driver.run(620, 700, STANCE).action == Action.DAMP and driver.memory.unbelieved == ""
+
+
+@pytest.mark.parametrize("jump_ms", [100, 5_000, 3_600_000, -100, -900])
+def test_a_clock_that_jumps_is_followed_again_without_anybody_asking(jump_ms):
+    driver = Driver()
+    driver.run(0, 1000, STANCE + 0.1)
+    driver.ahead_ms -= jump_ms  # of robot time, while the steady clock goes on
+    begin = 1020 + jump_ms
+    actions = [driver.step(ms, STANCE + 0.1).action for ms in range(begin, begin + 200, 20)]
+    assert actions[-1] == Action.FOLLOW and set(actions) <= {Action.FOLLOW, Action.HOLD}
+    driver.ahead_ms += jump_ms
+    actions = [driver.step(ms, STANCE + 0.1).action for ms in range(1220, 1420, 20)]
+    assert actions[-1] == Action.FOLLOW and set(actions) <= {Action.FOLLOW, Action.HOLD}
+
+
+def test_samples_that_overtake_one_another_change_nothing():
+    driver = Driver().following()
+    for ms in range(120, 400, 20):
+        driver.state(ms + 10, at_ms=ms)
+        assert driver.step(ms, STANCE).action == Action.FOLLOW
+    assert driver.memory.counts == {"state_late": 14}
+
+
+def test_in_lockstep_no_sample_is_late_as_none_can_overtake_another():
+    driver = Driver(config=GuardConfig(lockstep=True))
+    driver.run(0, 100, STANCE)
+    driver.state(60)
+    assert driver.memory.counts == {"state_time_back": 1} and driver.memory.state.stamp_ns == 60_000_000
 
 
 def test_robot_time_that_goes_back_begins_anew_without_the_old_plans():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gate_driver import CARTPOLE, GO1, MS, QUICK, Driver, plan
+from gate_driver import CARTPOLE, FADING, MS, QUICK, Driver, plan
 
 from mbrl_ros.types import Action, RobotMode
 
@@ -156,7 +156,7 @@ def test_a_restarted_planner_whose_first_plans_were_lost_is_followed():
 
 
 def test_the_same_robot_time_gets_the_same_answer_and_moves_no_timer():
-    once, often = Driver(GO1), Driver(GO1)
+    once, often = Driver(FADING), Driver(FADING)
     for k in range(40):
         a = once.step(20 * k, near(0.01 * k))
         for _ in range(3):
@@ -169,7 +169,7 @@ def test_the_same_robot_time_gets_the_same_answer_and_moves_no_timer():
 
 
 def test_plans_are_faded_in_over_two_seconds():
-    driver = Driver(GO1)
+    driver = Driver(FADING)
     driver.step(0, near(0.2))
     for begin_ms, end_ms, share in ((20, 20, 0.0), (40, 520, 0.25), (540, 1020, 0.5), (1040, 2000, 0.99)):
         command = driver.run(begin_ms, end_ms, near(0.2))

@@ -24,6 +24,7 @@ from mbrl_ros.nodes.messages.motion import (
 )
 from mbrl_ros.nodes.messages.state import base_of, imu_message, joint_state_message, odometry_message
 from mbrl_ros.nodes.messages.status import ERROR, event_message, event_of, status_message, text_message, values_of
+from mbrl_ros.nodes.refusals import MOST_REASONS, Refusals
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.types import NS, Action, BaseState, Command, Event, Flag, Plan, RobotMode, RobotState, Transition
 
@@ -324,3 +325,11 @@ def test_values_of_a_status_are_texts_that_read_as_numbers():
     values = values_of(status_message("planner", "fine", {"rate": 49.98, "late_steps": 3, "mode": "mppi"}))
     assert float(values["rate"]) == pytest.approx(49.98)
     assert values["late_steps"] == "3" and values["mode"] == "mppi"
+
+
+def test_refusals_are_counted_by_reason_and_grow_not_without_end():
+    refusals = Refusals()
+    assert refusals.note("a joint is missing") and not refusals.note("a joint is missing")
+    news = [refusals.note(f"joint {n} " + 1000 * "x") for n in range(100)]
+    assert sum(news) == MOST_REASONS and refusals.total() == 102 and refusals["a joint is missing"] == 2
+    assert len(refusals) == MOST_REASONS + 1 and max(map(len, refusals)) < 250

@@ -129,6 +129,7 @@ def test_applied_that_arrives_after_the_next_state_still_counts():
     [
         (Action.FOLLOW, False, False),
         (Action.CLIP, True, False),
+        (Action.SCALE, True, False),
         (Action.HOLD, False, True),
         (Action.SIT, False, True),
     ],

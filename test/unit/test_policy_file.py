@@ -339,3 +339,21 @@ def test_a_provider_that_answers_wrongly_or_is_slower_is_not_taken(monkeypatch, 
     monkeypatch.setattr(runner, "timed", lambda session, card: (next(times), 0.0))
     policy = loaded(content())
     assert policy.provider == "CPUExecutionProvider" and not isinstance(policy._session, Session)
+
+
+def with_node(made):
+    made.graph.node.append(helper.make_node("ConstantOfShape", ["seen"], ["huge"]))
+
+
+def with_a_wide_weight(made):
+    made.graph.initializer.append(helper.make_tensor("wide", onnx.TensorProto.FLOAT, [5000], [0.0] * 5000))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [(with_node, "it computes ConstantOfShape"), (with_a_wide_weight, "wide")]
+)
+def test_what_is_more_than_two_networks_is_refused_before_a_runtime_sees_it(change, reason, monkeypatch):
+    made = edited(content(), change)
+    monkeypatch.setattr(runner, "_session", lambda *_: pytest.fail("a runtime has seen it"))
+    with pytest.raises(PolicyRefused, match=reason):
+        loaded(made)

@@ -1,5 +1,7 @@
 """The ensemble's disagreement about what comes of a policy's decisions: one number, asked for when there is time."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from gate_driver import GO1, standing
@@ -65,9 +67,27 @@ def test_without_a_model_nobody_can_be_asked():
     assert opinion.disagreement is None
 
 
-def test_a_plan_needs_no_second_opinion():
-    opinion = asked(every=1)
+def test_a_plan_is_looked_at_too_and_a_robot_that_only_stands_is_not():
+    opinion = asked(every=1, mode="mppi")
     opinion.after_plan(took=0.0)
-    opinion._agent.set_policy(None)
+    assert opinion.disagreement > 0
+    opinion._agent.configure(replace(opinion._agent.config, mode="stand"))
     opinion.after_plan(took=0.0)
     assert opinion.disagreement is None
+
+
+def test_a_plan_that_is_only_repeated_is_not_looked_at_again():
+    opinion = asked(every=2)
+    for _ in range(5):
+        opinion.after_plan(took=0.0, stamp_ns=1)
+    assert opinion.disagreement is None
+    opinion.after_plan(took=0.0, stamp_ns=2)
+    assert opinion.disagreement > 0
+
+
+def test_the_agent_hears_what_it_says_and_for_how_long():
+    opinion, heard = asked(every=3), []
+    opinion._agent.trust.hear = lambda *what: heard.append(what)
+    for _ in range(3):
+        opinion.after_plan(took=0.0)
+    assert heard == [(opinion.disagreement, pytest.approx(3 * GO1.dt))]

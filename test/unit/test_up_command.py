@@ -88,6 +88,16 @@ def test_what_its_owner_says_about_the_graph_stays_and_the_rest_is_this_host(not
     assert environment.get("FASTDDS_DEFAULT_PROFILES_FILE") in (None, "mine.xml")
 
 
+def test_network_is_opened_where_it_is_asked_for_and_nothing_else_is_said(nothing_said):
+    nothing_said.setenv(discovery.RANGE, "LOCALHOST")  # and taken back when the test ends, whatever it sets
+    discovery.open_to_the_network()
+    assert discovery.environment()[discovery.RANGE] == "LOCALHOST"
+    nothing_said.delenv(discovery.RANGE)
+    discovery.open_to_the_network()
+    environment = discovery.environment()
+    assert environment[discovery.RANGE] == "SUBNET" and discovery.PROFILES not in environment
+
+
 def test_line_that_starts_a_process_by_hand_says_all_that_it_needs(nothing_said, tmp_path):
     options = Options(model="scratch")
     started = {p.name: p for p in processes(load_run("quadruped_mpc"), options, tmp_path / "parameters.yaml")}

@@ -14,6 +14,10 @@ from builtin_interfaces.msg import Time
 
 from mbrl_ros.types import NS
 
+# Stamps count seconds in 31 bits, and what comes later is told with later stamps: nobody's clock may end that soon.
+MOST_SECONDS = 2**31 - 86_400
+MOST_WHOLE = 2**63 - 1  # of numbers in tags
+
 
 class Refused(ValueError):
     """This message cannot be used; says why."""
@@ -24,7 +28,9 @@ def time_message(stamp_ns: int) -> Time:
 
 
 def stamp_of(stamp: Time) -> int:
-    """Nanoseconds."""
+    """Nanoseconds, from 0 on."""
+    if not 0 <= stamp.sec <= MOST_SECONDS or stamp.nanosec >= NS:
+        raise Refused(f"no time: a stamp of {stamp.sec} s and {stamp.nanosec} ns")
     return stamp.sec * NS + stamp.nanosec
 
 
@@ -42,6 +48,8 @@ class JointOrder:
             missing = [name for name in self._wanted if name not in at]
             if missing:
                 raise Refused(f"joint missing: {', '.join(missing)}. Got: {', '.join(names) or 'no names'}")
+            if len(at) < len(names) and (twice := [name for name in self._wanted if names.count(name) > 1]):
+                raise Refused(f"joint named more than once: {', '.join(twice)}")
             self._indices = np.array([at[name] for name in self._wanted])
             self._seen = list(names)
         return self._indices
@@ -76,9 +84,12 @@ def tags_of(text: str, *wanted: str) -> dict[str, str]:
 
 def whole_number(text: str, what: str) -> int:
     try:
-        return int(text)
+        number = int(text)
     except ValueError as error:
-        raise Refused(f"{what} {text!r} is not a whole number") from error
+        raise Refused(f"{what} {text[:40]!r} is not a whole number") from error
+    if abs(number) > MOST_WHOLE:
+        raise Refused(f"{what} {text[:40]!r} is beyond any count")
+    return number
 
 
 def member_of(kind, text: str):

@@ -11,6 +11,8 @@ from mbrl_ros.data import transition_record
 from mbrl_ros.nodes.messages.fields import Refused, doubles
 from mbrl_ros.types import Transition
 
+SIGNED_BY = "hmac-sha256 "  # in the layout of a model or policy, before its signature
+
 
 def transition_message(t: Transition) -> Float64MultiArray:
     parts = transition_record.parts_of(t)
@@ -34,3 +36,14 @@ def bytes_message(content: bytes) -> UInt8MultiArray:
 
 def bytes_of(message: UInt8MultiArray) -> bytes:
     return bytes(message.data)
+
+
+def sign_message(message: UInt8MultiArray, signature: str) -> None:
+    size = len(message.data)
+    message.layout.dim = [MultiArrayDimension(label=SIGNED_BY + signature, size=size, stride=size)]
+
+
+def signature_of(message: UInt8MultiArray) -> str:
+    """Empty where there is none."""
+    labels = [dim.label for dim in message.layout.dim if dim.label.startswith(SIGNED_BY)]
+    return labels[0].removeprefix(SIGNED_BY) if labels else ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Float32, String
 
-from mbrl_ros.nodes.messages.fields import Refused, time_message
+from mbrl_ros.nodes.messages.fields import Refused, time_message, whole_number
 from mbrl_ros.types import Event
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-EVENT_LEVEL = {"fall": ERROR, "estop": ERROR, "error": ERROR, "damp": WARN}
+EVENT_LEVEL = {"fall": ERROR, "estop": ERROR, "error": ERROR, "stranger": ERROR, "damp": WARN, "fault": WARN}
 
 
 def event_message(event: Event) -> DiagnosticStatus:
@@ -19,9 +19,10 @@ def event_message(event: Event) -> DiagnosticStatus:
 
 def event_of(message: DiagnosticStatus) -> Event:
     values = values_of(message)
-    if not values.get("stamp_ns", "").lstrip("-").isdigit():
+    if "stamp_ns" not in values:
         raise Refused(f"event {message.name!r} without stamp_ns")
-    return Event(message.name, int(values["stamp_ns"]), message.message)
+    stamp_ns = whole_number(values["stamp_ns"], f"event {message.name!r}: stamp_ns")
+    return Event(message.name, stamp_ns, message.message)
 
 
 def status_message(name: str, message: str, values: dict, level: bytes = OK) -> DiagnosticStatus:

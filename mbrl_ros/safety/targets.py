@@ -1,0 +1,94 @@
+"""How far a target may go: the joint's position, the target's speed, what it gains in speed, the torque it asks for.
+
+A target may lose speed as fast as it likes: a limit on braking would carry it past where it was to stop. The torque is
+a proxy, what the joint's own servo would make of target, position and velocity; where it asks for more than the robot
+file allows, the target is brought nearer to the measured posture. The other three are kept whatever the torque says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.types import RobotState
+
+# Rounding in float32 is no clip.
+TOLERANCE = 1e-5
+
+POSITION, RATE, ACCELERATION, TORQUE = "position", "rate", "acceleration", "torque"
+KINDS = (POSITION, RATE, ACCELERATION, TORQUE)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetLimits:
+    """Of one robot file, each (A,)."""
+
+    low: np.ndarray
+    high: np.ndarray
+    step: np.ndarray | None  # the most a target may change within dt; none where it may jump
+    gain: np.ndarray | None  # how much more than in the step before
+    kp: np.ndarray
+    kv: np.ndarray
+    torque: np.ndarray | None
+    driven: np.ndarray  # (A,) indices among all joints
+
+
+def target_limits(spec: RobotSpec) -> TargetLimits:
+    low, high = spec.target_limits
+    position = spec.interface == "position"
+    margin = spec.gate.torque_margin
+    return TargetLimits(
+        low=low,
+        high=high,
+        step=spec.target_step_limit if position else None,
+        gain=spec.target_gain_limit if position and np.isfinite(spec.target_gain_limit).any() else None,
+        kp=np.array([j.kp for j in spec.actuated]),
+        kv=np.array([j.kv for j in spec.actuated]),
+        torque=margin * np.array([j.effort for j in spec.actuated]) if position and margin else None,
+        driven=spec.actuated_indices,
+    )
+
+
+def limited(
+    limits: TargetLimits, target: np.ndarray, previous: np.ndarray, move: np.ndarray, state: RobotState | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """`target` within the limits; and which of KINDS changed it.
+
+    `previous` was in force in the step before, `move` is what had changed to come there. No `state`: it is too old to
+    judge torques by.
+    """
+    low, high = limits.low, limits.high
+    if limits.step is not None:
+        down = up = limits.step
+        if limits.gain is not None:
+            down = np.minimum(down, limits.gain - np.minimum(move, 0.0))
+            up = np.minimum(up, limits.gain + np.maximum(move, 0.0))
+        low, high = np.maximum(low, previous - down), np.minimum(high, previous + up)
+    hurried = _clipped(target, low, high)
+    allowed = hurried
+    if limits.torque is not None and state is not None:
+        # kp (target - position) - kv velocity, within the torque
+        rest = state.joint_position[limits.driven] + state.joint_velocity[limits.driven] * limits.kv / limits.kp
+        most = limits.torque / limits.kp
+        allowed = _clipped(_clipped(target, rest - most, rest + most), low, high)
+    if not _differ(allowed, target):
+        return allowed, ()
+    return allowed, _kinds(limits, previous, target, hurried, allowed)
+
+
+def _kinds(limits: TargetLimits, previous, target, hurried, allowed) -> tuple[str, ...]:
+    """`hurried` is what the torque would have been asked for."""
+    inside = _clipped(target, limits.low, limits.high)
+    slowed = inside if limits.step is None else _clipped(inside, previous - limits.step, previous + limits.step)
+    changed = ((POSITION, target, inside), (RATE, inside, slowed), (ACCELERATION, slowed, hurried))
+    return tuple(kind for kind, before, after in (*changed, (TORQUE, hurried, allowed)) if _differ(before, after))
+
+
+def _clipped(target: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return np.minimum(np.maximum(target, low), high)
+
+
+def _differ(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.abs(one - other).max() > TOLERANCE)
