@@ -29,6 +29,7 @@ from mbrl_ros.types import NS
 SILENT_NS = NS // 2  # without a message for so long, who speaks all the time has fallen silent
 PRESENT_NS = 2 * NS  # since its last message, a stranger counts as there
 LOOK_PERIOD = 1.0  # s
+ROOM = 10  # messages in the queue, so that a stranger's do not push out the owner's before they are taken
 
 
 class OneVoice:
@@ -127,7 +128,7 @@ class Heeded:
         self._kept: dict[Gid, object] = {}  # of rare ones; newest last
         self._strangers: dict[Gid, str] = {}
         self._looked_ns = 0  # steady time
-        self._subscription = topics.subscription(node, topic, self._take)
+        self._subscription = topics.subscription(node, topic, self._take, ROOM)
         node.create_timer(LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     @property

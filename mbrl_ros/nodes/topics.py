@@ -7,6 +7,7 @@ Names are relative: a namespace puts several robots in one graph. docs/topics.md
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -174,8 +175,11 @@ def publisher(node, topic: Topic):
     return node.create_publisher(topic.type, topic.name, QOS[topic.qos])
 
 
-def subscription(node, topic: Topic, callback):
-    return node.create_subscription(topic.type, topic.name, callback, QOS[topic.qos])
+def subscription(node, topic: Topic, callback, least_depth: int = 1):
+    """`least_depth`: of the queue, where the topic's own is shorter."""
+    qos = copy(QOS[topic.qos])
+    qos.depth = max(qos.depth, least_depth)
+    return node.create_subscription(topic.type, topic.name, callback, qos)
 
 
 def service(node, entry: ServiceEntry, callback):

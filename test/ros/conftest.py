@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from copy import copy
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ from mbrl_ros.up.discovery import THEIR_WORD, environment
 
 PATIENCE = 30.0  # s, generous: machines differ
 DOMAINS = range(1, 101)
+ROOM = 1000  # a lockstep graph says more between two looks than a control loop wants to keep
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -130,11 +130,8 @@ class Probe:
     def collect(self, topic: topics.Topic, read=lambda message: message) -> list:
         """Grows with `read(message)` of each message of `topic` while the probe spins."""
         heard = []
-        # Deeper than the nodes' own: a lockstep graph says more between two looks than a control loop wants to keep.
-        qos = copy(topics.QOS[topic.qos])
-        qos.depth = max(qos.depth, 1000)
-        self._hearing[topic.name] = self.node.create_subscription(
-            topic.type, topic.name, lambda message: heard.append(read(message)), qos
+        self._hearing[topic.name] = topics.subscription(
+            self.node, topic, lambda message: heard.append(read(message)), ROOM
         )
         return heard
 
