@@ -106,16 +106,16 @@ _MACHINE = (
         machine="guard killed",
     ),
     Fault("out of memory", "the planner's process gets no more", BUSY, machine="out of memory", seconds=2.0),
-    Fault("absurd plans", "from another publisher, within limits", UNHEARD, machine="absurd plans", seconds=2.0),
-    Fault("plans not numbers", "from another publisher", UNHEARD, machine="plans that are no numbers", seconds=2.0),
+    Fault("absurd plans", "from another publisher, within limits", UNHEARD, machine="absurd plans", seconds=5.0),
+    Fault("plans not numbers", "from another publisher", UNHEARD, machine="plans that are no numbers", seconds=4.0),
     Fault(
         "foreign commands", "to the driver, within limits",
         Promise((*BUSY.actions, DAMPS), detected=True, verdicts=(NAMED,), falls="a driver obeys whom it hears"),
-        machine="commands", seconds=2.0,
+        machine="commands", seconds=4.0,
     ),
     Fault(
         "garbage models", "from another publisher",
-        replace(NOTICED, verdicts=(REFUSED,)), machine="garbage models", seconds=2.0,
+        replace(NOTICED, verdicts=(REFUSED,)), machine="garbage models", seconds=4.0,
     ),
     Fault("disk full", "no file of the learner can grow", NOTICED, machine="disk full", seconds=4.0),
     Fault(

@@ -22,4 +22,4 @@ def publishers_of(node, topic: str) -> dict[Gid, str]:
 
 
 def named(gid: Gid, name: str) -> str:
-    return f"{name} (gid {gid.hex()})"
+    return f"{'who gives no name' if name == NAMELESS else name} (gid {gid.hex()})"

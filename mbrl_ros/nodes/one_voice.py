@@ -8,7 +8,8 @@ which node it belongs. Of the publishers of a topic one has the word:
 - the owner takes it from a node by another name at once. From one of its own name, as a planner that starts again after
   a SIGKILL, once that one is silent: the middleware lists the dead for many seconds, so being listed says little.
   Where messages are rare, whether it still lives is heard on diagnostics (heartbeats.py);
-- who has spoken beside the owner never gets it. It may start again, once it is alone.
+- who has spoken beside the owner never gets it. It may start again, once it is alone;
+- who is not listed yet, or has no name yet, waits where another has the word: a raw publisher never gets a name.
 
 All others are refused and named. Names can be forged, gids cannot be taken over: this stops mistakes and careless
 neighbours; who forges names is stopped by a key (authentic.py) or by SROS2 (docs/security.md).
@@ -28,6 +29,7 @@ from mbrl_ros.types import NS
 
 SILENT_NS = NS // 2  # without a message for so long, who speaks all the time has fallen silent
 PRESENT_NS = 2 * NS  # since its last message, a stranger counts as there
+INTRODUCED_NS = NS  # from its first message on, a node of ROS is listed with its name
 LOOK_PERIOD = 1.0  # s
 ROOM = 10  # messages in the queue, so that a stranger's do not push out the owner's before they are taken
 
@@ -48,6 +50,7 @@ class OneVoice:
         self._holder: Gid | None = None
         self._heard_ns = 0  # when the holder last was; steady time
         self._barred: set[Gid] = set()  # have spoken beside the owner
+        self._unknown: dict[Gid, int] = {}  # not listed or without a name: first heard
         self._strangers: dict[Gid, tuple[str, int]] = {}  # refused: name, last heard
 
     def hears(self, gid: Gid | None, now_ns: int) -> bool:
@@ -59,14 +62,17 @@ class OneVoice:
             self._strangers[gid] = self._strangers[gid][0], now_ns
             return False
         listed = self._listed()
-        if gid not in listed:
+        if gid is None:
             return self._all_is_well(listed, now_ns)
+        if listed.get(gid, NAMELESS) == NAMELESS:
+            return self._hears_unknown(gid, listed, now_ns)
+        self._unknown.pop(gid, None)
         verdict = self._may_have_the_word(gid, listed, now_ns)
         if verdict:
             self._holder, self._heard_ns = gid, now_ns
             self._strangers.pop(gid, None)
             return True
-        if listed[gid] != NAMELESS and verdict is not None:
+        if verdict is not None:
             self._strangers[gid] = listed[gid], now_ns
             if listed[gid] != self.owner and self.owner in listed.values():
                 self._barred.add(gid)
@@ -74,19 +80,35 @@ class OneVoice:
 
     def strangers(self, now_ns: int) -> dict[Gid, str]:
         """Who is refused now, by the names of their nodes; to be asked now and then."""
+        recent = {gid for gid, since_ns in self._unknown.items() if now_ns - since_ns < PRESENT_NS}
+        self._unknown = {gid: ns for gid, ns in self._unknown.items() if gid in recent | self._strangers.keys()}
         if not self._strangers:
             return {}
         listed = self._listed()
         self._barred &= listed.keys()
         for gid, (_, heard_ns) in list(self._strangers.items()):
             fell_silent = self._speaks_all_the_time and now_ns - heard_ns > PRESENT_NS
-            if gid not in listed or fell_silent:
+            if fell_silent or (gid not in listed and gid not in self._unknown):
                 del self._strangers[gid]
+                self._unknown.pop(gid, None)
         return {gid: name for gid, (name, _) in self._strangers.items()}
 
     def bars(self, gid: Gid) -> bool:
         """Whether it will never have the word."""
         return gid in self._barred
+
+    def waits(self, gid: Gid, now_ns: int) -> bool:
+        """Whether it may still be listed, with its name."""
+        return now_ns - self._unknown.get(gid, -INTRODUCED_NS) < INTRODUCED_NS
+
+    def _hears_unknown(self, gid: Gid, listed: dict[Gid, str], now_ns: int) -> bool:
+        """Only where nobody else has the word, nor could take it."""
+        if self._holder not in listed and self.owner not in listed.values():
+            return True
+        self._unknown.setdefault(gid, now_ns)
+        if not self.waits(gid, now_ns):
+            self._strangers[gid] = NAMELESS, now_ns
+        return False
 
     def _holder_speaks(self, now_ns: int) -> bool:
         return self._speaks_all_the_time and self._holder is not None and now_ns - self._heard_ns <= SILENT_NS
@@ -164,7 +186,7 @@ class Heeded:
     def _reconsider(self, now_ns: int) -> None:
         there = self._publishers()
         for gid, message in reversed(list(self._kept.items())):
-            if gid not in there or self._voice.bars(gid):
+            if self._voice.bars(gid) or (gid not in there and not self._voice.waits(gid, now_ns)):
                 del self._kept[gid]
             elif self._voice.hears(gid, now_ns):
                 del self._kept[gid]

@@ -2,7 +2,7 @@
 
 from mbrl_ros.nodes import heartbeats
 from mbrl_ros.nodes.endpoints import NAMELESS
-from mbrl_ros.nodes.one_voice import PRESENT_NS, SILENT_NS, OneVoice
+from mbrl_ros.nodes.one_voice import INTRODUCED_NS, PRESENT_NS, SILENT_NS, OneVoice
 
 OWNER, EVIL = "/planner", "/evil"
 A, B, C = b"a", b"b", b"c"
@@ -108,6 +108,31 @@ def test_planner_of_another_name_is_heard_alone_and_so_is_the_next_one():
     topic.listed[C] = "/my_planner"
     assert not topic.says(C)
     assert topic.says(C, after=LATER)
+
+
+def test_who_is_not_listed_yet_is_not_heard_beside_the_owner():
+    topic = Topic(a=OWNER)
+    assert topic.says(A) and not topic.says(B) and not topic.strangers()
+    topic.listed[B] = EVIL
+    assert not topic.says(B) and topic.strangers() == {B: EVIL}
+
+
+def test_who_is_not_listed_yet_is_heard_where_nobody_else_is_there():
+    topic = Topic()
+    assert topic.says(A)
+    topic.listed[A] = OWNER
+    assert topic.says(A) and not topic.strangers()
+
+
+def test_who_never_gives_a_name_is_told_of_and_never_heard_beside_the_owner():
+    for topic in (Topic(a=OWNER, b=NAMELESS), Topic(a=OWNER)):
+        for _ in range(10):
+            assert topic.says(A) and not topic.says(B)
+        topic.says(A, after=INTRODUCED_NS)
+        assert not topic.says(B) and topic.strangers() == {B: NAMELESS}
+        looks = topic.looks
+        assert not topic.says(B) and topic.looks == looks
+        assert not topic.strangers(after=PRESENT_NS + 1)
 
 
 def test_owner_whose_name_is_not_known_yet_is_not_barred_for_it():
