@@ -18,7 +18,8 @@ class SimulatedDriver:
     """Drives `backend` by modes and commands.
 
     At first, and after each reset, the robot is held in stance, as a person's hands would, until the mode is position
-    and a command comes; only from then on must commands keep coming.
+    and a command comes. From the first command on they must keep coming, in every mode: that they stop is said even
+    where the robot is damped already, as the next guard has no other way to know that it is not the first.
     """
 
     def __init__(self, spec: RobotSpec, backend: Backend, stand_up_after: float):
@@ -27,7 +28,6 @@ class SimulatedDriver:
         self._backend = backend
         self._stand_up_after_ns = round(stand_up_after * NS)
         self.mode: RobotMode | None = None  # as told; none yet
-        self.damped = False  # by itself, because commands stopped
         self._hold()
 
     @property
@@ -38,36 +38,41 @@ class SimulatedDriver:
         """Damp and off hold at once, position from the next command on."""
         self.mode = mode
         if mode != RobotMode.POSITION and not self.held:
-            self.damped = False
             self._following = False
             self._backend.set_mode(mode)
 
     def command(self, target: np.ndarray) -> list[Event]:
         """(A,) in units of the interface, followed in position mode only; ValueError for what is no target.
 
-        Where the robot had damped by itself, that is over, and said.
+        Where commands had stopped, that is over, and said.
         """
-        if self.mode != RobotMode.POSITION:
+        if self.mode is None:
             return []
-        self._backend.set_target(target)
+        if self.mode == RobotMode.POSITION:
+            self._follow(target)
         self._commanded_ns = self.stamp_ns
+        if not self.silent:
+            return []
+        self.silent = False
+        return [self._event("obey", f"hears commands again after {(self.stamp_ns - self._silent_ns) / 1e6:.0f} ms")]
+
+    def _follow(self, target: np.ndarray) -> None:
+        self._backend.set_target(target)
         if self.held:
             self.held = False
             self._backend.hold(False)
-        if self._following:
-            return []
-        was_damped, self._following, self.damped = self.damped, True, False
-        self._backend.set_mode(RobotMode.POSITION)
-        if not was_damped:
-            return []
-        return [self._event("obey", f"follows commands again after {(self.stamp_ns - self._damped_ns) / 1e6:.0f} ms")]
+        if not self._following:
+            self._following = True
+            self._backend.set_mode(RobotMode.POSITION)
 
     def advance(self, steps: int) -> list[Event]:
         """`steps` physics steps, after damping where the last command is too old."""
         events = []
-        if self._following and self.stamp_ns - self._commanded_ns >= SILENCE_NS:
-            self._following, self.damped, self._damped_ns = False, True, self.stamp_ns
-            self._backend.set_mode(RobotMode.DAMP)
+        if self._commanded_ns is not None and not self.silent and self.stamp_ns - self._commanded_ns >= SILENCE_NS:
+            self.silent, self._silent_ns = True, self.stamp_ns
+            if self._following:
+                self._following = False
+                self._backend.set_mode(RobotMode.DAMP)
             events.append(self._event("damp", f"no command for {SILENCE_NS // 1_000_000} ms"))
         self._backend.advance(steps)
         return events
@@ -91,9 +96,9 @@ class SimulatedDriver:
 
     def _hold(self) -> None:
         self.held = True
-        self.damped = False
+        self.silent = False  # commands have stopped: the robot damps by itself, where it was not told to
         self._following = False  # the joints obey commands
-        self._commanded_ns = self.stamp_ns
+        self._commanded_ns: int | None = None  # none yet
         self._fallen_ns: int | None = None
         self._backend.set_mode(RobotMode.POSITION)
         self._backend.set_target(self._spec.stance)

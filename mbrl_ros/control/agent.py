@@ -218,7 +218,22 @@ class Agent:
         else:
             phase = self._phases(first_ns, self._points)
             targets = self.map.decode(decisions[None, : self._points], phase)[0].numpy().astype(np.float64)
-        self._estimate, self._stamp_ns, self.command = estimate, state.stamp_ns, command
+        self._estimate, self.command = estimate, command
+        return self._planned(state.stamp_ns, targets, exploring)
+
+    def stand(self, stamp_ns: int) -> Plan:
+        """A plan for a state that says nothing but its stamp. A repeated stamp gets the same."""
+        if self._plan is not None and stamp_ns == self._plan.stamp_ns:
+            return self._plan
+        self.forget(standing=True)
+        self._step += 1
+        if self.gait_origin_ns is None:
+            self.gait_origin_ns = stamp_ns
+        return self._planned(stamp_ns, np.tile(self.spec.stance, (self._points, 1)), False)
+
+    def _planned(self, stamp_ns: int, targets: np.ndarray, exploring: bool) -> Plan:
+        """Numbered, and what it promises kept in mind."""
+        self._stamp_ns = stamp_ns
         first = self._step - self.latency_steps
         self._promised = {s: t for s, t in self._promised.items() if s >= first}
         self._applied = {s: a for s, a in self._applied.items() if s >= first - 1}
@@ -227,7 +242,7 @@ class Agent:
         self._sequence += 1
         offsets = tuple((self.config.delay + i) * self.spec.dt_ns for i in range(self._points))
         self._plan = Plan(
-            state.stamp_ns, self._sequence, self.model_version, self.gait_origin_ns, offsets, targets, exploring
+            stamp_ns, self._sequence, self.model_version, self.gait_origin_ns, offsets, targets, exploring
         )
         return self._plan
 

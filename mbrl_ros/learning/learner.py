@@ -127,6 +127,12 @@ class Learner:
                 self._train_from(self.incumbent or new_ensemble(self.config.ensemble, self.layout, self.config.seed))
         return Verdict(not against, self.card, quality, rival, loss, against)
 
+    def held_out_error(self, model: Ensemble) -> float | None:
+        """Of any model, as a candidate is judged; None as long as there is no data."""
+        if not len(self.buffer.starts(self.config.train.rollout, False)):
+            return None
+        return evaluate(model, *self._held_out(), self.layout.scales, self.layout.noise).error
+
     def return_to(self, model: Ensemble | None, card: Card | None = None) -> None:
         """Another model is the incumbent again, and the candidate starts from it; None: from nothing."""
         self.incumbent, self.card = model, card

@@ -303,8 +303,8 @@ class Bridge(Node):
 
     def _report_diagnostics(self) -> None:
         level, text = OK, "held until commanded" if self._driver.held else "driven"
-        if self._driver.damped:
-            level, text = WARN, "damped: no commands"
+        if self._driver.silent:
+            level, text = WARN, f"{'held' if self._driver.held else 'damped'}: no commands"
         running = "; ".join(map(str, self._faults.running))
         if running:
             level, text = WARN, f"{text}; faults: {running}"

@@ -26,7 +26,8 @@ SURPRISING_STEPS = "surprising_steps"  # that the flown model predicted worse th
 POLICY_VERSION = "policy_version"  # at hand, flown in the modes policy and hybrid; 0 where there is none
 POLICY_SWAPS = "policy_swaps"
 DISAGREEMENT = "disagreement"  # of the ensemble about what comes of what was decided, in usual sizes
-DOUBT = "doubt"  # 0..1: the same as the probability that the model is off by more than usual, smoothed
+DOUBT = "doubt"  # 0..1: the same as the probability that the model is off by more than usual, smoothed; or why unknown
+DOUBT_AGE = "doubt_age"  # s of robot time since a plan was last looked at
 SPEED_SHARE = "speed_share"  # of the commanded speed that this leaves; 0 while the robot stands because of it
 
 # learner

@@ -15,8 +15,13 @@ from typing import Any
 
 from mbrl_ros.config import VersionRefused
 from mbrl_ros.control import realtime
+from mbrl_ros.nodes.refusals import MOST_LETTERS
 
 GIVE_UP_AFTER = 5  # ticks in a row without a plan, by which time the guard holds stance
+
+# What others send must not grow in here without end, nor in what is told of it.
+MOST_REFUSED = 20  # newest; one that is forgotten may come again, and is judged again
+MOST_WAITING = 2  # newest, beside the one that is being read
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Flown:
         self.flown = first or NOTHING
         self.before = NOTHING  # what to go back to
         self._failures = 0  # ticks in a row without a plan
+        self._newest_refused = 0  # number, forgotten or not
         self._loading: deque[Future] = deque()
         self._loader = ThreadPoolExecutor(1, thread_name_prefix=kind)
         if first:
@@ -75,11 +81,14 @@ class Flown:
     @property
     def newest_known(self) -> int:
         """The highest version that is flown or refused: whoever waits for it waits no longer."""
-        return max(self.version, *self.refused, 0)
+        return max(self.version, self._newest_refused)
 
     def offer(self, content: bytes | Callable[[], bytes]) -> None:
-        """One as it came, or how to open it: read beside the one that is flown."""
+        """One as it came, or how to open it: read beside the one that is flown. Of many, the oldest make room."""
         self._loading.append(self._loader.submit(self._read_beside, content))
+        while len(self._loading) > MOST_WAITING + 1:
+            self._loading.popleft().cancel()
+            self._note(f"passed over a {self._kind}: newer ones wait")
 
     def take(self, wait: bool = False) -> None:
         """Between two ticks: takes over what has been read, in the order in which it came; `wait`: what has come."""
@@ -88,9 +97,8 @@ class Flown:
                 new = self._loading.popleft().result()
             except VersionRefused as refusal:
                 if refusal.version is not None and refusal.version != self.version:
-                    self.refused[refusal.version] = str(refusal)
-                    self._never[refusal.version] = str(refusal)  # of a model, this is its identity
-                self._tell(f"refused a {self._kind}: {refusal}")
+                    self._refuse(refusal.version, refusal.version, str(refusal))  # of a model, this is its identity
+                self._tell(f"refused a {self._kind}: {_short(str(refusal))}")
                 continue
             if new.identity == self.flown.identity:
                 self._note(f"ignored {self._kind} {new.number}: it is the one that is flown")
@@ -99,7 +107,7 @@ class Flown:
             elif new.identity in self._never:
                 self._note(f"ignored {self._kind} {new.number}: {self._never[new.identity]}")
             elif self.flown is not NOTHING and (why := self._objection(new, self.flown)):
-                self.refused[new.number] = self._never[new.identity] = why
+                self._refuse(new.number, new.identity, why)
                 self._tell(f"refused {self._kind} {new.number}: {why}")
             else:
                 self.refused.pop(new.number, None)  # that was another one
@@ -119,7 +127,7 @@ class Flown:
     def give_up(self, reason: str) -> None:
         """Back to the one before, and never forward to this one again."""
         given_up = self.flown
-        self.refused[given_up.number] = self._never[given_up.identity] = reason
+        self._refuse(given_up.number, given_up.identity, reason)
         before, self.before = self.before, NOTHING
         self._change_to(before)
         what = f"{self._kind} {given_up.number}"
@@ -136,8 +144,20 @@ class Flown:
         realtime.step_back()
         return self._read(content() if callable(content) else content)
 
+    def _refuse(self, number: int, identity: Hashable, why: str) -> None:
+        self._newest_refused = max(self._newest_refused, number)
+        for known, key in ((self.refused, number), (self._never, identity)):
+            known.pop(key, None)
+            known[key] = _short(why)
+            while len(known) > MOST_REFUSED:
+                del known[next(iter(known))]
+
     def _change_to(self, version: Version) -> None:
         self._fly(version.found, version.number)
         self.flown = version
         self._failures = 0
         self.swaps += 1
+
+
+def _short(why: str) -> str:
+    return why if len(why) <= MOST_LETTERS else why[:MOST_LETTERS] + " ..."

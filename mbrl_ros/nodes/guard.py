@@ -58,6 +58,7 @@ class Guard(ManagedNode):
     def __init__(self):
         super().__init__("guard")
         self._settings = Settings(self, GuardConfig())
+        self._estopped = False  # while inactive; an active guard's memory knows
 
     def configure(self) -> None:
         config = self._settings.current
@@ -84,6 +85,8 @@ class Guard(ManagedNode):
     def activate(self) -> None:
         config = self._settings.current
         self._memory = gate.initial(self._spec, config, simulation=not config.hardware)
+        if self._estopped:
+            self._memory, _, _ = gate.request(self._memory, Request.ESTOP, self._now())
         self._refused_plans = 0  # messages that are no plan for this robot; the gate counts what it refuses itself
         self._actions: Counter[Action] = Counter()
         self._clipped = 0
@@ -99,7 +102,8 @@ class Guard(ManagedNode):
         self._garbage.begin(time.monotonic_ns())
 
     def deactivate(self) -> None:
-        """The last word: nobody holds the robot from here on."""
+        """The last word: nobody holds the robot from here on. An estop stays latched."""
+        self._estopped = self._memory.estopped
         self._garbage.end()
         if self._memory.last is not None and self._memory.last.command is not None:
             self._set_mode(self._memory.rules.end_mode)
@@ -148,10 +152,11 @@ class Guard(ManagedNode):
             self.get_logger().error(str(refusal))
             return
         wanted = ANNOUNCED[event.name]
-        if self._memory.state is None or event.stamp_ns < self._memory.origin_ns:
-            # Latched, of a time before this guard: only that the robot lost its guard still matters.
-            if wanted is Request.LEFT_DAMPED:
-                self._memory, _, _ = gate.request(self._memory, wanted, now)
+        latched = self._memory.state is None or event.stamp_ns < self._memory.origin_ns  # of a time before this guard
+        if wanted is Request.LEFT_DAMPED and (latched or self._sent_stamp_ns is None):  # the guard before is gone
+            self._memory, _, _ = gate.request(self._memory, wanted, now)
+        elif latched:
+            return
         elif wanted is Request.LEFT_DAMPED:
             self._damped_ns = event.stamp_ns
         elif wanted is Request.DRIVER_DAMPED:
@@ -171,7 +176,10 @@ class Guard(ManagedNode):
 
     def _on_request(self, wanted: Request) -> tuple[bool, str]:
         if not self.active:
-            return False, "the guard is not active"
+            if wanted is not Request.ESTOP:
+                return False, "the guard is not active"
+            self._estopped = True
+            return True, "latched: once active, the guard damps until estop_reset"
         self._memory, accepted, message = gate.request(self._memory, wanted, self._now())
         self.get_logger().info(f"{wanted}: {message}")
         if not self._lockstep:

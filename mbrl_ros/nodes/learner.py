@@ -19,6 +19,7 @@ from mbrl_ros.data.inbox import Inbox
 from mbrl_ros.distilling.live import LiveDistilling, planner_of
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
+from mbrl_ros.learning.beginning import begin_well
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.models import Versions, load_keepsake, load_model
 from mbrl_ros.learning.run_memory import RunMemory
@@ -46,6 +47,7 @@ from mbrl_ros.types import Transition
 DIAGNOSTICS_PERIOD = 0.5  # s
 METRICS_PERIOD = 0.1  # s
 IDLE = 0.05  # s between two looks at whether training is due
+TOLD = 10.0  # s for which the diagnostics say what was wrong on disk
 KEEPSAKE_EVERY = 10  # versions: a megabyte for twelve joints
 METRICS = (keys.HELD_OUT_ERROR, keys.DATA_SECONDS)
 
@@ -64,7 +66,6 @@ class LearnerNode(ManagedNode):
         self._build(config)
         self._distilling = self._live_distilling(config) if config.distill.live else None
         self._refused_messages = 0
-        self._refused_versions: set[int] = set()
         self._models = SigningPublisher(self, topics.MODEL, config.key_file)
         self._policies = SigningPublisher(self, topics.POLICY, config.key_file)
         self._diagnostics = topics.publisher(self, topics.DIAGNOSTICS)
@@ -92,6 +93,11 @@ class LearnerNode(ManagedNode):
             self._learner.version = max(self._learner.version, self._versions.highest())
         # Learned from after the last round of training before the restart: taken when it goes on.
         self._later = self._memory.resume(self._learner, self._inbox) if self._memory else []
+        self._kept, wrong = begin_well(self._learner, self._versions, self._first) if self._kept else (None, {})
+        self._wrong = "; ".join(f"refused model {v} in {config.folder}: {why}" for v, why in wrong.items())
+        if self._wrong:
+            self.get_logger().error(self._wrong)
+        self._refused_versions = set(wrong)
         self._offered = {card.version for _, card in (found, self._first or (None, None)) if card}
 
     def _keepsake(self, config: LearnerConfig, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
@@ -110,6 +116,7 @@ class LearnerNode(ManagedNode):
         self._round: Iterator[float] | None = None
         self._losses: list[float] = []
         self._resume_at = 0.0  # steady time before which nothing is trained
+        self._wrong_until = time.monotonic() + TOLD
         self._trained = self._distilled = 0.0  # s spent on each
         self._error = float("nan")
         if self._kept:
@@ -356,6 +363,8 @@ class LearnerNode(ManagedNode):
             if live.last:
                 values |= {keys.IMITATION: live.last.imitation, keys.POLICY_REWARD: live.last.reward}
         level, text = (WARN, f"{inbox.missing} transitions lost") if inbox.missing else (OK, state)
+        if self._wrong and time.monotonic() < self._wrong_until:
+            level, text = ERROR, self._wrong
         if self._memory:
             journal = self._memory.journal
             values |= {keys.JOURNALED: journal.written, keys.NOT_JOURNALED: journal.in_memory + journal.lost}

@@ -22,6 +22,7 @@ from mbrl_ros.dynamics.native import torch_threads
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.assembler import subscribe_state
+from mbrl_ros.nodes.belief import Belief
 from mbrl_ros.nodes.flown_policy import check_mode
 from mbrl_ros.nodes.flying import Flying
 from mbrl_ros.nodes.garbage import GarbageBetweenTicks
@@ -88,6 +89,7 @@ class Planner(ManagedNode):
         self._experience = Experience(self._agent, time.time_ns())
         self._unlearned: deque[Callable[[], list[Transition]]] = deque()  # what was seen and told, in order
         self._turns = self._in_turns() if self._settings.current.lockstep else None
+        self._belief = Belief(self._agent.layout)
         self._watch = StateWatch(self._spec.dt_ns * 3 // 2, self._assembler.silent)
         self._command = VelocityCommand()
         self._time = RunningTime()
@@ -153,7 +155,9 @@ class Planner(ManagedNode):
             self._due = (state, received)
 
     def _take_in(self, state: RobotState) -> bool:
-        """Whether it is a control step."""
+        """Whether it is a control step to plan from."""
+        if not self._belief.accepts(state):
+            return False
         self._learn_later(lambda: self._experience.state(state))
         verdict = self._steps.accept(state.stamp_ns)
         if verdict == "restart":
@@ -260,7 +264,10 @@ class Planner(ManagedNode):
     # One control step
 
     def _plan_in_turn(self, state: RobotState) -> None:
-        self._tick(state, time.monotonic_ns())
+        if self._belief.doubts(state):  # the guard does likewise, but answers plans alone
+            self._plans.publish(plan_message(self._agent.stand(state.stamp_ns), self._spec))
+        else:
+            self._tick(state, time.monotonic_ns())
         self._garbage.after_tick(time.monotonic_ns())
 
     def _tick(self, state: RobotState, received_ns: int) -> None:
@@ -275,6 +282,7 @@ class Planner(ManagedNode):
             self._ticks.failed(time.monotonic_ns())
             self.get_logger().error(f"no plan: {plan.reason}", throttle_duration_sec=1.0)
             self._flying.failed(plan.reason)
+            self._opinion.without_plan(state.stamp_ns)
         else:
             if self._turns or not self._agent.trust.stopped:  # else the guard stands; in lockstep it needs a plan to
                 self._plans.publish(plan_message(plan, self._spec))
@@ -358,12 +366,13 @@ class Planner(ManagedNode):
             "policy_strange_steps": self._agent.strange_steps,
             "policy_strange_inputs": ", ".join(self._agent.strange_inputs),
             **self._assembler.refused,
+            **self._belief.refused,
         }
         if self._pace:
             values |= self._pace.counts
         values |= self._opinion.diagnostics()
-        troubles = self._watch.report(), self._agent.trust.reason, self._flying.trouble
-        trouble = "; ".join(filter(None, troubles))
+        troubles = self._watch.report(), self._belief.report(), self._agent.trust.reason, self._opinion.trouble
+        trouble = "; ".join(filter(None, (*troubles, self._flying.trouble)))
         level, text = (WARN, trouble) if trouble else (OK, self._agent.mode)
         if strangers := self._offers.trouble:
             level, text = ERROR, strangers

@@ -7,8 +7,11 @@ freezes while the robot rests, until something moves.
 
 Whether one joint alone is stuck or its encoder frozen cannot be told apart here: either way plans are made from a
 posture, or for one, that is not there. That is a doubt; all else makes the whole sample one that is not believed.
+Encoders of a robot that stands repeat themselves on their ticks, also where it is turned by hand. So all of them count
+as frozen only where several joints must have moved.
 
-Everything is in robot time. Where it has a gap nothing is compared across it, as a robot may have been put elsewhere.
+Everything is in robot time. Across a gap of some steps nothing is compared, as a robot may have been put elsewhere; a
+sample or two that were lost are no such gap, or a link that loses many would hide all this.
 """
 
 from __future__ import annotations
@@ -23,10 +26,14 @@ from mbrl_ros.types import NS, RobotState
 
 # What counts as motion, while what should have seen it repeats itself: far above noise and what settles in stance.
 MOVED = 0.05  # rad (m) of any joint
-SAID = 0.1  # rad (m) by a joint's own velocity, or rad by the gyro, over the last FADE_SECONDS
+SAID = 0.1  # rad (m) by a joint's own velocity, over the last FADE_SECONDS
 FADE_SECONDS = 0.1
 LEFT_BEHIND = 0.05  # rad between a target and where it was when the joint last moved: more than friction holds
 AWAY_SECONDS = 0.08  # so long: more than a driver needs until the joint begins to follow
+# A joint that friction held says nothing new once it is told to be where it is. It is in doubt for so long after that,
+# and believed again; one that is left behind again without having moved since is stuck.
+BACK_SECONDS = 1.0
+SEVERAL = 2  # joints that must have moved, while not one encoder says anything new
 
 # After a jump, samples that agree with one another for so long are the truth: an estimator has found itself again.
 SETTLED_NS = 100_000_000
@@ -48,7 +55,8 @@ class Bounds:
     base_speed: float
     base_jump: float
     frozen_ns: float
-    gap_ns: int  # between two samples, across which nothing is compared
+    gap_ns: int  # between two samples, across which no jump is seen
+    break_ns: int  # likewise, across which nothing is compared at all
     near_ns: int  # as far as speeds at both ends explain what came between
     driven: np.ndarray | None  # (A,) joints that follow position targets
 
@@ -71,6 +79,7 @@ def bounds(spec: RobotSpec) -> Bounds:
         base_jump=or_infinite(gate.base_jump),
         frozen_ns=or_infinite(gate.frozen_after) * NS,
         gap_ns=spec.dt_ns * 3 // 2,
+        break_ns=spec.dt_ns * 7 // 2,
         near_ns=spec.dt_ns * 5 // 2,
         driven=spec.actuated_indices if spec.interface == "position" else None,
     )
@@ -104,8 +113,9 @@ class Joints:
     said: np.ndarray  # rad by its own velocity, fading
     away: np.ndarray  # s for which its target has been away from where it was then
     target: np.ndarray | None  # (A,) the target then
-    turned: np.ndarray  # (3,) rad by the gyro, fading, since any of them did
     frozen: np.ndarray  # (J,) bool
+    back: np.ndarray  # s for which its target has been there again, since frozen; never enough: -inf
+    all_frozen: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,11 +165,12 @@ def followed(
 
     `target` is what the joints are told to follow; none where they are free.
     """
-    gap = state.stamp_ns - track.newest.stamp_ns > bounds.gap_ns
-    joints = _joints_after(bounds, track, state, target, gap)
-    imu = _part_after(bounds, track.imu, _imu_bits, state, gap)
-    odom = _part_after(bounds, track.odom, _odom_bits, state, gap)
-    jump = None if gap else _jump_now(bounds, track, state)
+    elapsed_ns = state.stamp_ns - track.newest.stamp_ns
+    broken = elapsed_ns > bounds.break_ns
+    joints = _joints_after(bounds, track, state, target, broken)
+    imu = _part_after(bounds, track.imu, _imu_bits, state, broken)
+    odom = _part_after(bounds, track.odom, _odom_bits, state, broken)
+    jump = None if elapsed_ns > bounds.gap_ns else _jump_now(bounds, track, state)
     track = Track(
         newest=state,
         believed=state if jump is None else track.believed,
@@ -169,9 +180,9 @@ def followed(
         odom=odom,
     )
     doubt = None
+    if joints.all_frozen:
+        return track, Fault("state_encoders_frozen", ENCODERS_FROZEN, int(joints.since_ns.max())), None
     if joints.frozen.any():
-        if joints.frozen.all():
-            return track, Fault("state_encoders_frozen", ENCODERS_FROZEN, int(joints.since_ns.max())), None
         names = [name for name, frozen in zip(bounds.names, joints.frozen, strict=True) if frozen]
         doubt = Fault("joint_frozen", f"{', '.join(names)} stuck or frozen", int(joints.since_ns[joints.frozen].min()))
     if imu is not None and imu.frozen:
@@ -208,7 +219,12 @@ def _jump(bounds: Bounds, before: RobotState, state: RobotState) -> Fault | None
     return None
 
 
-def _part_after(bounds: Bounds, part: Part | None, read, state: RobotState, gap: bool) -> Part | None:
+def imu_frozen(track: Track, state: RobotState) -> bool:
+    """Whether `state`, compared or not yet, repeats what an IMU that froze says."""
+    return track.imu is not None and track.imu.frozen and _imu_bits(state) == track.imu.bits
+
+
+def _part_after(bounds: Bounds, part: Part | None, read, state: RobotState, broken: bool) -> Part | None:
     if part is None:
         return None
     bits = read(state)
@@ -216,7 +232,7 @@ def _part_after(bounds: Bounds, part: Part | None, read, state: RobotState, gap:
         return Part(bits, state.stamp_ns, state.joint_position)
     if part.frozen:
         return part
-    if gap:
+    if broken:
         return Part(bits, state.stamp_ns, state.joint_position)
     if state.stamp_ns - part.since_ns < bounds.frozen_ns:
         return part
@@ -233,38 +249,41 @@ def _moving(bounds: Bounds, state: RobotState, target: np.ndarray | None) -> Joi
         said=np.zeros(count),
         away=np.zeros(count),
         target=target,
-        turned=np.zeros(3),
         frozen=np.zeros(count, bool),
+        back=np.zeros(count),
     )
 
 
-def _joints_after(bounds: Bounds, track: Track, state: RobotState, target: np.ndarray | None, gap: bool) -> Joints:
-    """Where an encoder repeats itself: what its joint must have done meanwhile, by its velocity, target and gyro."""
+def _joints_after(bounds: Bounds, track: Track, state: RobotState, target: np.ndarray | None, broken: bool) -> Joints:
+    """Where an encoder repeats itself: what its joint must have done meanwhile, by its velocity and its target."""
     was, position = track.joints, state.joint_position
     still = position == was.position
     if not still.any():
         return _moving(bounds, state, target)
-    if gap:
-        return replace(_moving(bounds, state, target), frozen=was.frozen & still)
-    seconds = (state.stamp_ns - track.newest.stamp_ns) / NS
-    fading = math.exp(-seconds / FADE_SECONDS)
-    said = np.where(still, (was.said + state.joint_velocity * seconds) * fading, 0.0)
+    frozen = was.frozen & still
+    if broken:
+        all_frozen = was.all_frozen and bool(still.all())
+        back = np.where(still, was.back, 0.0)
+        return replace(_moving(bounds, state, target), frozen=frozen, back=back, all_frozen=all_frozen)
+    elapsed_ns = state.stamp_ns - track.newest.stamp_ns
+    seconds = min(elapsed_ns, bounds.gap_ns) / NS  # what came in samples that were lost, nobody knows
+    said = np.where(still, (was.said + state.joint_velocity * seconds) * math.exp(-elapsed_ns / NS / FADE_SECONDS), 0.0)
     since_ns = np.where(still, was.since_ns, state.stamp_ns)
-    away = np.zeros(len(still))
+    away, back = np.zeros(len(still)), np.where(still, was.back, 0.0)
     begin = target
     if target is not None and was.target is not None:
-        begin = np.where(still[bounds.driven], was.target, target)
+        driven = bounds.driven
+        begin = np.where(still[driven], was.target, target)
         left = np.abs(target - begin) > LEFT_BEHIND
-        away[bounds.driven] = np.where(left, was.away[bounds.driven] + seconds, 0.0)
+        away[driven] = np.where(left, was.away[driven] + seconds, 0.0)
+        back[driven] = np.where(frozen[driven] & ~left, back[driven] + seconds, np.minimum(back[driven], 0.0))
     long_since = still & (state.stamp_ns - since_ns >= bounds.frozen_ns)
-    frozen = (was.frozen & still) | long_since & ((np.abs(said) > SAID) | (away > AWAY_SECONDS))
-    turned = np.zeros(3)
-    if still.all():
-        if state.base is not None:
-            turned = (was.turned + state.base.angular_velocity_body * seconds) * fading
-        if long_since.all() and (frozen.any() or np.abs(turned).max() > SAID):
-            frozen = still
-    return Joints(position, since_ns, said, away, begin, turned, frozen)
+    contradicted = long_since & (np.abs(said) > SAID)
+    forgiven = back >= BACK_SECONDS
+    back[contradicted | forgiven] = -math.inf
+    frozen = (frozen & ~forgiven) | contradicted | long_since & (away > AWAY_SECONDS)
+    all_frozen = bool(still.all()) and int(frozen.sum()) >= min(SEVERAL, len(still))
+    return Joints(position, since_ns, said, away, begin, frozen, back, all_frozen)
 
 
 def _imu_bits(state: RobotState) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.safety.attitude import sound
 from mbrl_ros.types import BaseState, RobotState
 
 # Far above the sensors' noise, far below any gait.
@@ -59,13 +60,7 @@ def state_fault(limits: Envelope, state: RobotState) -> str | None:
         return "state_without_base"
     if not state.is_finite():
         return "state_not_finite"
-    # A quaternion of zeros, which drivers send before their IMU is ready, would read as upright.
-    if (
-        state.base is not None
-        and abs(float(np.dot(state.base.orientation_wxyz, state.base.orientation_wxyz)) - 1) > 0.1
-    ):
-        return "state_orientation"
-    return None
+    return "state_orientation" if state.base is not None and not sound(state) else None
 
 
 def tilted(limits: Envelope, state: RobotState) -> str | None:

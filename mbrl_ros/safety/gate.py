@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from mbrl_ros.safety import attitude as orientations
 from mbrl_ros.safety import consistency, targets
 from mbrl_ros.safety import envelope as limits
 from mbrl_ros.safety import ladder as rungs
@@ -32,9 +33,10 @@ from mbrl_ros.safety.memory import (
     plan_age,
     robot_time,
     state_age,
+    tilt,
 )
-from mbrl_ros.safety.requests import LEFT_DAMPED, Request, entered, from_measured, not_ready, request
-from mbrl_ros.types import Action, Command, Event, Plan, RobotMode, RobotState
+from mbrl_ros.safety.requests import LEFT_DAMPED, Request, entered, from_measured, not_ready, rebased, request
+from mbrl_ros.types import NS, Action, Command, Event, Plan, RobotMode, RobotState
 
 __all__ = [
     "Decision",
@@ -54,6 +56,7 @@ __all__ = [
     "state_age",
 ]
 
+UNSTEADY_NS = NS  # since robot time went back, for which steps are counted on the clock as well
 TIME_STANDS_STILL = "robot time stands still"
 LIMITED = "limited_"  # and which limit: counted by it
 
@@ -63,10 +66,10 @@ def receive_state(memory: GateMemory, state: RobotState, steady_ns: int) -> Gate
     rules, track = memory.rules, memory.track
     reason = limits.state_fault(rules.limits, state)
     if reason:
-        return _unbelieved(memory, state, reason, reason.removeprefix("state_").replace("_", " "))
+        return _unbelieved(memory, state, reason, reason.removeprefix("state_").replace("_", " "), steady_ns)
     fault = consistency.impossible(rules.bounds, state)
     if fault:
-        return _unbelieved(memory, state, fault.kind, fault.text)
+        return _unbelieved(memory, state, fault.kind, fault.text, steady_ns)
     older_ns = 0 if track is None else track.newest.stamp_ns - state.stamp_ns
     if 0 < older_ns <= rules.late_ns:
         return _counted(memory, "state_late")
@@ -86,28 +89,40 @@ def receive_state(memory: GateMemory, state: RobotState, steady_ns: int) -> Gate
             origin_ns=state.stamp_ns,
             plans=book.emptied(memory.plans),
             rung=None if memory.rung is None else replace(memory.rung, since_ns=min(memory.rung.since_ns, now)),
-            step_ns=state.stamp_ns,
-            step_target=memory.target,
-            step_move=None,
+            step_ns=state.stamp_ns - memory.rules.dt_ns,
+            begun_ns=now,
             lookup_ns=state.stamp_ns,
             last=None,
         )
     track, fault, doubt = consistency.followed(rules.bounds, track, state, _told(memory))
     memory = _doubted(memory, doubt, now)
     if fault:
-        trusted_ns = min(memory.trusted_ns, now - (state.stamp_ns - fault.since_ns))
-        return replace(_unbelieved(memory, state, fault.kind, fault.text), track=track, trusted_ns=trusted_ns)
+        # What was believed meanwhile was wrong. So it goes to stance at once, but is not dropped: it may have rested.
+        since = max(now - (state.stamp_ns - fault.since_ns), now - memory.rules.max_age_ns - 1)
+        memory = replace(memory, track=track, trusted_ns=min(memory.trusted_ns, since))
+        return _unbelieved(memory, state, fault.kind, fault.text, steady_ns)
     return _believed(memory, state, track, now)
 
 
 def _believed(memory: GateMemory, state: RobotState, track: consistency.Track, now: int) -> GateMemory:
     return replace(
-        memory, state=state, track=track, state_ns=now, trusted_ns=now, unbelieved="", heard_ns=state.stamp_ns
+        memory,
+        state=state,
+        track=track,
+        state_ns=now,
+        trusted_ns=now,
+        unbelieved="",
+        heard_ns=state.stamp_ns,
+        attitude=None,
     )
 
 
-def _unbelieved(memory: GateMemory, state: RobotState, kind: str, text: str) -> GateMemory:
-    return replace(_counted(memory, kind), unbelieved=text, heard_ns=max(memory.heard_ns, state.stamp_ns))
+def _unbelieved(memory: GateMemory, state: RobotState, kind: str, text: str, steady_ns: int) -> GateMemory:
+    memory = replace(_counted(memory, kind), unbelieved=text, heard_ns=max(memory.heard_ns, state.stamp_ns))
+    if memory.state is None or not orientations.sound(state) or consistency.imu_frozen(memory.track, state):
+        return memory
+    attitude = memory.attitude or orientations.Attitude(memory.state)
+    return replace(memory, attitude=orientations.after(attitude, state, clock(memory, steady_ns)))
 
 
 def _told(memory: GateMemory) -> np.ndarray | None:
@@ -165,8 +180,8 @@ def decide(memory: GateMemory, robot_ns: int, steady_ns: int) -> tuple[GateMemor
         state_lost_ns=state_age - rules.max_age_ns,
         plans_lost=memory.doubt or "plans lost",
         state_lost=f"state lost: {memory.unbelieved}" if memory.unbelieved else "state lost",
-        tilted=limits.tilted(rules.limits, memory.state),
-        low=limits.low(rules.limits, memory.state),
+        tilted=tilt(memory, now),
+        low=limits.low(rules.limits, memory.state) if state_age <= rules.max_age_ns else None,
     )
     rung = rungs.next_rung(rules.ladder, memory.rung, signs, now, memory.target)
     if rung is not memory.rung:
@@ -174,9 +189,10 @@ def decide(memory: GateMemory, robot_ns: int, steady_ns: int) -> tuple[GateMemor
             memory = replace(memory, plans=book.lost(memory.plans))
         memory = entered(memory, rung)
 
-    step_ns = _step_begin(memory, robot_ns)
+    step_ns, stepped_ns = _step_begin(memory, robot_ns, now), memory.stepped_ns
     step_target, step_move = memory.step_target, memory.step_move
     if step_ns != memory.step_ns:
+        stepped_ns = now
         step_target, step_move = memory.target, memory.target - memory.step_target
     elif step_move is None:
         step_move = np.zeros_like(step_target)
@@ -195,6 +211,7 @@ def decide(memory: GateMemory, robot_ns: int, steady_ns: int) -> tuple[GateMemor
         step_target=step_target,
         step_move=step_move,
         step_ns=step_ns,
+        stepped_ns=stepped_ns,
         lookup_ns=lookup_ns,
         last=decision,
         last_robot_ns=robot_ns,
@@ -203,12 +220,25 @@ def decide(memory: GateMemory, robot_ns: int, steady_ns: int) -> tuple[GateMemor
     return memory, decision
 
 
-def _step_begin(memory: GateMemory, robot_ns: int) -> int:
-    """When the present step began, on a grid of dt, so that samples which come early do not shorten it."""
+def _step_begin(memory: GateMemory, robot_ns: int, now: int) -> int:
+    """When the present step began, on a grid of dt, so that samples which come early do not shorten it.
+
+    Where robot time jumps, and for a while after it went back, no step begins before dt has passed on the clock too:
+    who makes it jump back and forth makes no target move faster.
+    """
     elapsed, dt_ns = robot_ns + memory.rules.slack_ns - memory.step_ns, memory.rules.dt_ns
     if elapsed < dt_ns:
         return memory.step_ns
-    return memory.step_ns + dt_ns if elapsed < 2 * dt_ns else robot_ns
+    jumped, went_back = elapsed >= 2 * dt_ns, memory.begun_ns and 0 <= now - memory.begun_ns < UNSTEADY_NS
+    if (jumped or went_back) and _into_step(memory, now) + memory.rules.slack_ns < dt_ns:
+        return memory.step_ns
+    return robot_ns if jumped else memory.step_ns + dt_ns
+
+
+def _into_step(memory: GateMemory, now: int) -> int:
+    """How long ago the present step began by the clock: dt at most, and where that went back with robot time."""
+    passed, dt_ns = now - memory.stepped_ns, memory.rules.dt_ns
+    return passed if memory.stepped_ns and 0 <= passed < dt_ns else dt_ns
 
 
 def _uncommanded(memory: GateMemory, robot_ns: int) -> bool:
@@ -223,7 +253,7 @@ def _first_rung(memory: GateMemory, now: int) -> GateMemory:
     why = "estop" if memory.estopped else LEFT_DAMPED if memory.left_damped else None
     why = why or limits.not_standing(rules.limits, memory.state)
     target = limits.resting_target(rules.limits, memory.state) if why else rules.limits.stance
-    memory = replace(memory, target=target, step_target=target)
+    memory = rebased(memory, target)
     if why:
         return entered(memory, Rung(Stage.DAMP, now, target, why))
     return entered(memory, Rung(Stage.STANCE, now, target, "start"))
@@ -234,9 +264,7 @@ def _released(memory: GateMemory, now: int) -> GateMemory:
     if not memory.release or not_ready(memory, now) or limits.not_standing(memory.rules.limits, memory.state):
         return memory
     stance = memory.rules.limits.stance
-    freed = replace(
-        memory, target=stance, step_target=stance, news=(*memory.news, ("release", memory.release)), release=""
-    )
+    freed = replace(rebased(memory, stance), news=(*memory.news, ("release", memory.release)), release="")
     return entered(freed, Rung(Stage.STANCE, now, stance, "reset", placed=True))
 
 

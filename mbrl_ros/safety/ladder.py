@@ -76,7 +76,7 @@ class Signs:
     state_lost_ns: int  # how long the state has been too old; 0 or less while it is not
     plans_lost: str  # why no plan is followed, where none is
     state_lost: str  # why the state is too old, where it is
-    tilted: str | None
+    tilted: str | None  # none where nobody knows
     low: str | None
 
 
@@ -87,7 +87,7 @@ def next_rung(times: Ladder, rung: Rung, signs: Signs, now_ns: int, target: np.n
         return rung
     # Rising and sitting are low by nature.
     fallen = signs.tilted or (signs.low if stage in (Stage.STANCE, Stage.FOLLOW) else None)
-    if fallen and not state_lost:
+    if fallen:
         return Rung(Stage.DAMP, now_ns, target, fallen, fell=True)
     if state_lost and signs.state_lost_ns >= times.blend_ns:
         return Rung(Stage.DAMP, now_ns, target, signs.state_lost)

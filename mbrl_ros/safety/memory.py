@@ -13,6 +13,7 @@ from mbrl_ros.safety import consistency, targets
 from mbrl_ros.safety import envelope as limits
 from mbrl_ros.safety import ladder as rungs
 from mbrl_ros.safety import plans as book
+from mbrl_ros.safety.attitude import Attitude
 from mbrl_ros.safety.ladder import Rung, Stage
 from mbrl_ros.settings import GuardConfig
 from mbrl_ros.types import NS, Command, Event, Plan, RobotMode, RobotState
@@ -71,8 +72,10 @@ class GateMemory:
     doubt: str = ""  # why no plan is followed though the state is believed
     doubt_ns: int = 0  # clock since which
     track: consistency.Track | None = None  # what the next state is compared with
+    attitude: Attitude | None = None  # of states that came since the believed one
     heard_ns: int = 0  # robot time of the newest state, believed or not
     origin_ns: int = 0  # robot time of the first state since robot time began (again)
+    begun_ns: int = 0  # clock at which it last began again; 0 where it never did
     planned: bool = False  # a plan has come since activation
     rung: Rung | None = None  # none before the first state
     estopped: bool = False
@@ -82,6 +85,7 @@ class GateMemory:
     step_target: np.ndarray | None = None  # (A,) in force when the present step began: what rate limits measure from
     step_move: np.ndarray | None = None  # (A,) what had changed in the step before, to come there
     step_ns: int = 0  # robot time at which it began
+    stepped_ns: int = 0  # clock at which it did; 0 before the first
     lookup_ns: int = 0  # robot time last looked up in the plans; never goes back, so no point is taken twice
     last: Decision | None = None
     last_robot_ns: int = 0
@@ -131,6 +135,14 @@ def paused(memory: GateMemory) -> bool:
 def state_age(memory: GateMemory, steady_ns: int) -> int | None:
     """Nanoseconds since the sensors could last be believed."""
     return None if memory.state is None else clock(memory, steady_ns) - memory.trusted_ns
+
+
+def tilt(memory: GateMemory, now: int) -> str | None:
+    """Why the robot is not upright, by the newest orientation that counts, unless that is too old."""
+    rules, attitude = memory.rules, memory.attitude
+    if attitude is not None and attitude.taken is not None and now - attitude.taken_ns <= rules.max_age_ns:
+        return limits.tilted(rules.limits, attitude.taken)
+    return limits.tilted(rules.limits, memory.state) if now - memory.trusted_ns <= rules.max_age_ns else None
 
 
 def plan_age(memory: GateMemory, steady_ns: int) -> int | None:

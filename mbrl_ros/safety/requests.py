@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import StrEnum
 
+import numpy as np
+
 from mbrl_ros.safety import envelope as limits
 from mbrl_ros.safety import plans as book
 from mbrl_ros.safety.ladder import Rung, Stage
-from mbrl_ros.safety.memory import GateMemory, clock
+from mbrl_ros.safety.memory import GateMemory, clock, tilt
 
 LEFT_DAMPED = "the robot damped itself before this guard came: call stand_up"
 
@@ -88,8 +90,7 @@ def _sim_reset(memory: GateMemory, now: int, steady_ns: int):
             return again, "still damped: call stand_up"
         return replace(again, release="reset"), "damping ends when the robot is upright and still"
     stance = again.rules.limits.stance
-    again = replace(again, target=stance, step_target=stance)
-    return entered(again, Rung(Stage.STANCE, now, stance, "reset", placed=True)), "holding stance"
+    return entered(rebased(again, stance), Rung(Stage.STANCE, now, stance, "reset", placed=True)), "holding stance"
 
 
 def _left_damped(memory: GateMemory, now: int, steady_ns: int):
@@ -107,6 +108,9 @@ def _driver_damped(memory: GateMemory, now: int, steady_ns: int):
 
 
 def _pause(memory: GateMemory, now: int, steady_ns: int):
+    """No age grows, so nothing leads down the ladder: harmless only where robot time stands still too."""
+    if not memory.rules.simulation:
+        return None, "only a simulation can be paused"
     if memory.paused_at_ns is not None:
         return memory, "already paused"
     return replace(memory, paused_at_ns=steady_ns), "paused"
@@ -139,7 +143,7 @@ def not_ready(memory: GateMemory, now: int) -> str | None:
         return "no state has come yet"
     if now - memory.trusted_ns > memory.rules.max_age_ns:
         return f"the state is too old{memory.unbelieved and f': {memory.unbelieved}'}"
-    return limits.unrest(memory.rules.limits, memory.state)
+    return tilt(memory, now) or limits.unrest(memory.rules.limits, memory.state)
 
 
 def entered(memory: GateMemory, rung: Rung) -> GateMemory:
@@ -152,11 +156,16 @@ def _rising(memory: GateMemory, now: int, why: str) -> GateMemory:
     """From where the joints are to stance; robots without a posture have nothing to raise."""
     target = limits.resting_target(memory.rules.limits, memory.state)
     stage = Stage.RISE if memory.rules.limits.position_interface else Stage.STANCE
-    return entered(replace(memory, target=target, step_target=target, release=""), Rung(stage, now, target, why))
+    return entered(replace(rebased(memory, target), release=""), Rung(stage, now, target, why))
 
 
 def from_measured(memory: GateMemory, now: int, why: str) -> GateMemory:
     """The same rung again (a followed plan is faded in again) from the measured posture."""
     target = limits.resting_target(memory.rules.limits, memory.state)
     stage = Stage.STANCE if memory.rung.stage is Stage.FOLLOW else memory.rung.stage
-    return entered(replace(memory, target=target, step_target=target), Rung(stage, now, target, why))
+    return entered(rebased(memory, target), Rung(stage, now, target, why))
+
+
+def rebased(memory: GateMemory, target: np.ndarray) -> GateMemory:
+    """With `target` as where targets are limited from, at rest: what moved them before says nothing of it."""
+    return replace(memory, target=target, step_target=target, step_move=None)

@@ -3,6 +3,9 @@
 A target may lose speed as fast as it likes: a limit on braking would carry it past where it was to stop. The torque is
 a proxy, what the joint's own servo would make of target, position and velocity; where it asks for more than the robot
 file allows, the target is brought nearer to the measured posture. The other three are kept whatever the torque says.
+
+An effort or a velocity says nothing of where it leads. So it is judged by where the joint is: beyond its limits nothing
+drives it further out, and above its own fastest no effort speeds it up.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.robots.spec import Joint, RobotSpec
 from mbrl_ros.types import RobotState
 
 # Rounding in float32 is no clip.
@@ -33,6 +36,10 @@ class TargetLimits:
     kv: np.ndarray
     torque: np.ndarray | None
     driven: np.ndarray  # (A,) indices among all joints
+    # Of efforts and velocities; infinite where nothing is limited.
+    lowest: np.ndarray  # positions of the joint
+    highest: np.ndarray
+    fastest: np.ndarray  # velocity of the joint
 
 
 def target_limits(spec: RobotSpec) -> TargetLimits:
@@ -48,7 +55,14 @@ def target_limits(spec: RobotSpec) -> TargetLimits:
         kv=np.array([j.kv for j in spec.actuated]),
         torque=margin * np.array([j.effort for j in spec.actuated]) if position and margin else None,
         driven=spec.actuated_indices,
+        lowest=np.array([-np.inf if _turns_freely(j) else j.position[0] for j in spec.actuated]),
+        highest=np.array([np.inf if _turns_freely(j) else j.position[1] for j in spec.actuated]),
+        fastest=np.array([j.velocity if spec.interface == "effort" else np.inf for j in spec.actuated]),
     )
+
+
+def _turns_freely(joint: Joint) -> bool:
+    return joint.continuous or joint.position is None
 
 
 def limited(
@@ -57,15 +71,15 @@ def limited(
     """`target` within the limits; and which of KINDS changed it.
 
     `previous` was in force in the step before, `move` is what had changed to come there. No `state`: it is too old to
-    judge torques by.
+    judge anything by.
     """
-    low, high = limits.low, limits.high
-    if limits.step is not None:
-        down = up = limits.step
-        if limits.gain is not None:
-            down = np.minimum(down, limits.gain - np.minimum(move, 0.0))
-            up = np.minimum(up, limits.gain + np.maximum(move, 0.0))
-        low, high = np.maximum(low, previous - down), np.minimum(high, previous + up)
+    if limits.step is None:
+        return _held_back(limits, target, state)
+    down = up = limits.step
+    if limits.gain is not None:
+        down = np.minimum(down, limits.gain - np.minimum(move, 0.0))
+        up = np.minimum(up, limits.gain + np.maximum(move, 0.0))
+    low, high = np.maximum(limits.low, previous - down), np.minimum(limits.high, previous + up)
     hurried = _clipped(target, low, high)
     allowed = hurried
     if limits.torque is not None and state is not None:
@@ -78,12 +92,37 @@ def limited(
     return allowed, _kinds(limits, previous, target, hurried, allowed)
 
 
+def _held_back(
+    limits: TargetLimits, target: np.ndarray, state: RobotState | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Efforts and velocities: within the most that may be asked for, and none that leads where the joint may not be."""
+    inside = _clipped(target, limits.low, limits.high)
+    turned, slowed = inside, inside
+    if state is not None:
+        position, velocity = state.joint_position[limits.driven], state.joint_velocity[limits.driven]
+        turned = _one_way(inside, position < limits.lowest, position > limits.highest)
+        slowed = _one_way(turned, velocity < -limits.fastest, velocity > limits.fastest)
+    return slowed, _changed((POSITION, target, turned), (RATE, turned, slowed))
+
+
+def _one_way(target: np.ndarray, only_up: np.ndarray, only_down: np.ndarray) -> np.ndarray:
+    return _clipped(target, np.where(only_up, 0.0, -np.inf), np.where(only_down, 0.0, np.inf))
+
+
 def _kinds(limits: TargetLimits, previous, target, hurried, allowed) -> tuple[str, ...]:
     """`hurried` is what the torque would have been asked for."""
     inside = _clipped(target, limits.low, limits.high)
-    slowed = inside if limits.step is None else _clipped(inside, previous - limits.step, previous + limits.step)
-    changed = ((POSITION, target, inside), (RATE, inside, slowed), (ACCELERATION, slowed, hurried))
-    return tuple(kind for kind, before, after in (*changed, (TORQUE, hurried, allowed)) if _differ(before, after))
+    slowed = _clipped(inside, previous - limits.step, previous + limits.step)
+    return _changed(
+        (POSITION, target, inside),
+        (RATE, inside, slowed),
+        (ACCELERATION, slowed, hurried),
+        (TORQUE, hurried, allowed),
+    )
+
+
+def _changed(*steps: tuple[str, np.ndarray, np.ndarray]) -> tuple[str, ...]:
+    return tuple(kind for kind, before, after in steps if _differ(before, after))
 
 
 def _clipped(target: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

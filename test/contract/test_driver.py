@@ -27,6 +27,11 @@ class Robot:
             self.events += self.driver.watch_for_falls()
 
     @property
+    def silences(self):
+        """Their begins and ends. Without torque it may fall as well."""
+        return [event for event in self.events if event.name in ("damp", "obey")]
+
+    @property
     def joints(self):
         return self.backend.truth().joint_position
 
@@ -62,24 +67,57 @@ def test_damps_once_after_silence_and_follows_the_next_command(robot):
     (event,) = robot.events
     assert event.name == "damp"
     assert SILENCE_NS <= event.stamp_ns - last < SILENCE_NS + step
-    assert robot.driver.damped
+    assert robot.driver.silent
     damped_for = robot.driver.stamp_ns - event.stamp_ns
     robot.run(0.5, CROUCH)
-    assert not robot.driver.damped
+    assert not robot.driver.silent
     assert robot.joints == pytest.approx(CROUCH, abs=SAG)
     damp, obey = robot.events
     assert obey.name == "obey" and obey.stamp_ns - damp.stamp_ns == damped_for
     assert f"{damped_for / 1e6:.0f} ms" in obey.message
 
 
-def test_told_to_damp_it_neither_follows_commands_nor_announces_its_own_damping(robot):
+@pytest.mark.parametrize("mode", [RobotMode.DAMP, RobotMode.OFF])
+def test_told_to_damp_it_follows_no_commands_and_says_nothing_while_they_come(robot, mode):
     robot.driver.set_mode(RobotMode.POSITION)
     robot.run(0.1, SPEC.stance)
-    robot.driver.set_mode(RobotMode.DAMP)
+    robot.driver.set_mode(mode)
     robot.run(0.3, CROUCH)
-    assert not robot.driver.damped
+    assert robot.joints != pytest.approx(CROUCH, abs=SAG)
     robot.driver.set_mode(RobotMode.POSITION)
     robot.run(0.1, CROUCH)
+    assert robot.silences == []
+
+
+@pytest.mark.parametrize("mode", [RobotMode.DAMP, RobotMode.OFF])
+def test_told_to_damp_it_still_says_that_commands_stopped_and_when_they_come_again(robot, mode):
+    robot.driver.set_mode(RobotMode.POSITION)
+    robot.run(0.1, SPEC.stance)
+    robot.driver.set_mode(mode)
+    robot.run(0.1, SPEC.stance)
+    silent_from = robot.driver.stamp_ns
+    robot.run(0.3)
+    (damp,) = robot.silences
+    assert damp.name == "damp" and damp.stamp_ns - silent_from <= SILENCE_NS
+    robot.run(0.1, SPEC.stance)
+    assert [event.name for event in robot.silences] == ["damp", "obey"]
+
+
+def test_held_and_told_to_damp_it_says_that_commands_stopped_and_is_held_on(robot):
+    robot.driver.set_mode(RobotMode.DAMP)
+    robot.run(0.2)
+    assert robot.events == [], "none has come yet"
+    robot.run(0.1, CROUCH)
+    robot.run(0.2)
+    assert [event.name for event in robot.events] == ["damp"]
+    assert robot.driver.held and robot.joints == pytest.approx(SPEC.stance, abs=SAG)
+
+
+def test_after_a_reset_silence_counts_from_the_next_command_on(robot):
+    robot.driver.set_mode(RobotMode.POSITION)
+    robot.run(0.1, SPEC.stance)
+    robot.driver.reset("asked for")
+    robot.run(0.2)
     assert robot.events == []
 
 
@@ -114,7 +152,7 @@ def test_fall_is_announced_once_and_the_robot_stood_up_after_its_time(fallible):
     fallible.driver.set_mode(RobotMode.POSITION)
     fallible.run(0.1, SPEC.stance)
     fallible.driver.set_mode(RobotMode.OFF)
-    fallible.run(4.0)
+    fallible.run(4.0, SPEC.stance)
     fall, reset = fallible.events
     assert (fall.name, reset.name) == ("fall", "reset")
     assert 2.0 <= (reset.stamp_ns - fall.stamp_ns) / NS < 2.1
@@ -126,5 +164,5 @@ def test_robot_that_nobody_stands_up_stays_lying():
     robot.driver.set_mode(RobotMode.POSITION)
     robot.run(0.1, SPEC.stance)
     robot.driver.set_mode(RobotMode.OFF)
-    robot.run(5.0)
+    robot.run(5.0, SPEC.stance)
     assert [event.name for event in robot.events] == ["fall"]

@@ -78,7 +78,8 @@ def test_damp_mode_lets_the_robot_sink(driven):
     driven.mode(RobotMode.DAMP)
     driven.for_robot_time(0.5, target(SPEC.stance))
     assert driven.state.base.position[2] < height - 0.03
-    assert driven.named("damp") == [], "it was told to"
+    assert driven.named("damp") == [], "commands came"
+    driven.probe.until(lambda: driven.named("damp"), "the bridge to say that they stopped")
 
 
 def test_commands_that_are_none_are_refused_and_the_robot_goes_on(driven):

@@ -5,6 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from asking import ask
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from robot_stub import SAMPLE, RobotStub, prompt_robot
 
 from mbrl_ros.nodes import topics
@@ -147,6 +150,58 @@ def test_estop_latches_until_estop_reset(walking):
     assert walking.call(topics.ESTOP_RESET)[0]
     walking.applies("plans are followed again", action=Action.FOLLOW)
     assert {"estop", "release", "mode"} <= set(walking.events)
+
+
+def turn(stub, probe, transition):
+    """Through the guard's lifecycle, as a person would."""
+    client = probe.node.create_client(ChangeState, "guard/change_state")
+    request = ChangeState.Request(transition=Transition(id=transition))
+    assert ask(stub.until, client, request, "change_state").success
+
+
+def test_an_estop_outlives_a_deactivation(walking, probe):
+    assert walking.call(topics.ESTOP)[0]
+    walking.applies("damping", action=Action.DAMP)
+    turn(walking, probe, Transition.TRANSITION_DEACTIVATE)
+    walking.applied.clear()
+    turn(walking, probe, Transition.TRANSITION_ACTIVATE)
+    estopped_until_reset(walking)
+
+
+def test_an_estop_of_an_inactive_guard_holds_once_it_is_active(walking, probe):
+    turn(walking, probe, Transition.TRANSITION_DEACTIVATE)
+    walking.applied.clear()
+    assert not walking.call(topics.STAND_UP)[0]
+    accepted, message = walking.call(topics.ESTOP)
+    assert accepted and "estop_reset" in message
+    turn(walking, probe, Transition.TRANSITION_ACTIVATE)
+    estopped_until_reset(walking)
+
+
+def estopped_until_reset(stub):
+    stub.applies("damping", action=Action.DAMP)
+    accepted, message = stub.call(topics.STAND_UP)
+    assert not accepted and "estop_reset" in message
+    assert {command.action for command in stub.applied} == {Action.DAMP}
+    assert stub.call(topics.ESTOP_RESET)[0]
+    stub.applies("plans are followed again", action=Action.FOLLOW)
+
+
+def test_a_guard_whose_driver_misses_it_before_its_first_command_waits_for_stand_up(walking, probe):
+    def comes_anew():
+        """With states, and before it has said anything; a busy machine may need more than one try."""
+        turn(walking, probe, Transition.TRANSITION_DEACTIVATE)
+        walking.applied.clear()
+        turn(walking, probe, Transition.TRANSITION_ACTIVATE)
+        for _ in range(10):
+            walking.sample()
+        return not walking.applied
+
+    assert any(comes_anew() for _ in range(5))
+    walking.send_event("damp")
+    walking.applies("damping", action=Action.DAMP)
+    assert walking.call(topics.STAND_UP)[0]
+    walking.applies("plans are followed again", action=Action.FOLLOW)
 
 
 def test_sit_down_and_stand_up(walking):

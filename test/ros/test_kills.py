@@ -100,13 +100,20 @@ def standing(tmp_path, domain):
 
 
 @pytest.fixture
+def balancing(tmp_path, domain):
+    """A robot that needs no stance: nothing but being told so keeps its guard from moving it at once."""
+    settings = ("planner.learning=false", "planner.mppi.samples=100")
+    yield from started(tmp_path, *settings, run="cartpole_mpc", model="pretrained", mode="mppi")
+
+
+@pytest.fixture
 def patient(tmp_path, domain):
     """Its guard takes the state for lost only after seconds."""
     yield from started(tmp_path, "guard.blend=2.0")
 
 
-def started(folder, *settings):
-    graph = Graph("quadruped_mpc", folder, settings=settings, model="scratch", mode="stand", learner=False)
+def started(folder, *settings, run="quadruped_mpc", model="scratch", mode="stand"):
+    graph = Graph(run, folder, settings=settings, model=model, mode=mode, learner=False)
     graph.start()
     yield graph
     graph.close()
@@ -172,3 +179,21 @@ def test_bridge_without_its_guard_damps_by_itself_and_another_guard_waits_for_st
     graph.until(lambda: graph.probe.call(topics.STAND_UP).success, "stand_up")
     follows(graph)
     assert not [event for event in graph.events if event.name == "error"]
+
+
+def test_estopped_robot_whose_guard_dies_is_not_moved_by_the_next_until_a_person_asks(balancing):
+    graph = balancing
+    follows(graph)
+    assert graph.probe.call(topics.ESTOP).success
+    off = lambda: graph.applied and graph.applied[-1].mode == RobotMode.OFF  # noqa: E731
+    graph.until(off, "the guard to switch off")
+    graph.probe.spin(0.5)  # it goes on telling the driver so
+    graph.kill("guard")
+    graph.until(lambda: any(event.name == "damp" for event in graph.events), "the driver to miss its commands")
+    graph.applied.clear()
+    graph.start("guard")
+    graph.until(off, "another guard")
+    graph.probe.spin(1.0)
+    assert {command.mode for command in graph.applied} == {RobotMode.OFF}
+    graph.until(lambda: graph.probe.call(topics.STAND_UP).success, "stand_up")
+    follows(graph)

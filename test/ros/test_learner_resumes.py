@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from graph import Graph
 
+from mbrl_ros.chaos.poison import poison_newest_version
 from mbrl_ros.data.journal import files
 from mbrl_ros.data.journal_file import read
 from mbrl_ros.dynamics.storage import from_bytes
@@ -35,7 +36,7 @@ class Alone:
     def __init__(self, folder):
         self.graph = Graph("cartpole_mpc", folder, settings=EAGER, model="scratch", seed=7, lockstep=True)
         self.folder = folder / "versions"
-        self._models = self.graph.probe.collect(topics.MODEL, bytes_of)
+        self.models = self.graph.probe.collect(topics.MODEL, bytes_of)
         self._diagnostics = self.graph.probe.collect(topics.DIAGNOSTICS)
 
     def start(self):
@@ -65,15 +66,18 @@ class Alone:
         self.graph.until(lambda: self._diagnostics, "diagnostics")
         return self._diagnostics[-1].status[0].level
 
+    def text(self):
+        return self._diagnostics[-1].status[0].message
+
     def newest(self):
         """The newest model, to the last bit."""
         version = int(self.graph.said_anew("learner")["version"])
-        self.graph.until(lambda: self._models and self._newest()[1].version == version, f"model {version}")
-        model, card = self._newest()
-        return card, [tensor.numpy().tobytes() for tensor in model.parameters]
+        self.graph.until(lambda: self.models and self.published(-1)[0].version == version, f"model {version}")
+        return self.published(-1)
 
-    def _newest(self):
-        return from_bytes(self._models[-1], LAYOUT)
+    def published(self, index):
+        model, card = from_bytes(self.models[index], LAYOUT)
+        return card, [tensor.numpy().tobytes() for tensor in model.parameters]
 
 
 @pytest.fixture
@@ -106,6 +110,24 @@ def test_a_killed_learner_learns_the_same_as_one_that_was_not(learner):
     other.says(journaled=30, missing=0, duplicates=0)
     assert other.newest() == (card, model)
     assert card.version >= 4 and len(files(other.folder)) == 2
+
+
+def test_a_poisoned_newest_version_is_refused_from_disk_and_the_one_before_is_published(learner):
+    one = learner("poisoned")
+    one.start()
+    one.sends(0, 150)
+    card, model = one.newest()
+    one.graph.kill("learner")
+    bad = poison_newest_version(one.folder, one.folder)
+    one.models.clear()
+    one.start()
+    one.graph.until(lambda: one.models, "a model")
+    assert one.level() == ERROR and one.text().startswith(f"refused model {bad} in ")
+    assert one.published(0) == (card, model) and bad == card.version + 1
+    one.sends(150, 250)
+    assert one.newest()[0].version > bad, "numbers are never used again"
+    assert all(one.published(i)[0].held_out_error < 0.1 for i in range(len(one.models))), "nothing grows out of it"
+    one.graph.until(lambda: one.level() == OK, "an end to it")
 
 
 def test_a_disk_that_takes_no_more_is_an_error_in_the_diagnostics_until_it_does(learner):

@@ -1,6 +1,7 @@
 """Which model is flown: what is taken over and when, what is refused, and what a model that makes no plans leads to."""
 
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.dynamics.native import NativeEnsemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
-from mbrl_ros.nodes.flown import GIVE_UP_AFTER
+from mbrl_ros.nodes.flown import GIVE_UP_AFTER, MOST_REFUSED, MOST_WAITING
 from mbrl_ros.nodes.flown_model import flown_model
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import PlannerConfig
@@ -155,6 +156,55 @@ def test_whoever_waits_for_a_version_waits_no_longer_once_it_is_flown_or_refused
     assert models.newest_known == 3
     offered(models, 5, lambda content: content[:-100])
     assert models.newest_known == 5
+
+
+# What others may send without end
+
+
+def test_what_is_remembered_of_refusals_does_not_grow_and_what_is_forgotten_is_judged_again():
+    models, agent, told = flown(1)
+    for version in range(2, MOST_REFUSED + 4):
+        offered(models, version, lambda content: content[:-100])
+    assert list(models.refused) == list(range(4, MOST_REFUSED + 4)) == list(models._never)
+    assert models.newest_known == MOST_REFUSED + 3
+    offered(models, 3)
+    assert agent.model_version == 3
+    offered(models, 4)
+    assert agent.model_version == 3, "that one is remembered"
+
+
+def test_one_that_is_refused_again_is_a_new_refusal():
+    models, _, _ = flown(1)
+    for version in (2, 3, 2):
+        offered(models, version, lambda content: content[:-100])
+    assert list(models.refused) == [3, 2]
+
+
+def test_why_something_was_refused_is_told_in_few_words_whatever_was_sent():
+    models, _, told = flown(1)
+    offered(models, 2)
+    models.give_up("x" * 100_000)
+    assert len(models.refused[2]) < 300
+
+
+def test_of_many_offers_the_newest_are_read():
+    models, agent, told = flown(1)
+    begin, may_end = Event(), Event()
+
+    def slow():
+        begin.set()
+        may_end.wait()
+        return to_bytes(model(), card(2))
+
+    models.offer(slow)
+    begin.wait()
+    for version in range(3, 3 + 50):
+        models.offer(to_bytes(model(), card(version)))
+        assert len(models._loading) <= MOST_WAITING + 1
+    may_end.set()
+    models.take(wait=True)
+    assert agent.model_version == 52 and models.swaps == MOST_WAITING + 1
+    assert "passed over a model: newer ones wait" in told.noted
 
 
 # Models that are compared on what the robot did

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from gate_driver import CARTPOLE, FADING, LYING_ON_SIDE, QUICK, Driver, plan
 
-from mbrl_ros.safety import gate
 from mbrl_ros.safety.gate import Request
 from mbrl_ros.safety.memory import RUNGS, standing
 from mbrl_ros.types import Action, RobotMode
@@ -286,29 +285,6 @@ def test_a_guard_that_comes_back_to_a_robot_left_damped_waits_for_stand_up(heard
     assert driver.run(220, 300, STANCE).action == Action.DAMP
     assert driver.ask(Request.STAND_UP, 300)
     assert driver.run(320, 2400, STANCE).action == Action.FOLLOW
-
-
-def test_a_robot_whose_time_begins_again_is_no_longer_paused():
-    driver = Driver().following(AWAY)
-    driver.run(120, 300, AWAY)
-    driver.ask(Request.PAUSE, 310)
-    assert driver.memory.paused_at_ns is not None
-    driver.step(0)
-    assert driver.memory.paused_at_ns is None
-
-
-def test_no_age_grows_while_the_simulation_is_paused():
-    driver = Driver().following(AWAY)
-    driver.ask(Request.PAUSE, 110)
-    assert gate.robot_time(driver.memory, driver.steady(60_000)) == driver.steady(110)
-    driver.memory, decision = gate.decide(driver.memory, driver.steady(110), driver.steady(60_000))
-    assert decision.command.action == Action.FOLLOW
-    driver.ahead_ms = 60_000  # robot time stood still for a minute
-    driver.ask(Request.RESUME, 110)
-    assert driver.step(120, AWAY).action == Action.FOLLOW
-    assert driver.run(140, 200, AWAY).action == Action.FOLLOW
-    driver.run(220, 260)
-    assert driver.step(280).action == Action.HOLD
 
 
 def test_after_a_silence_of_its_own_the_guard_fades_in_from_the_measured_posture():

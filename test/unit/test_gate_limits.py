@@ -226,3 +226,24 @@ def test_whatever_comes_in_what_goes_out_is_finite_within_limits_and_no_faster_t
         before = command
         driver.told.clear()
     assert driver.memory.counts
+
+
+@pytest.mark.parametrize("stamps", [(-300, 0), (-300, 0, 20), (-300, 25), (0, 300, 0), (-300, -280, 400, 420)], ids=str)
+def test_robot_time_made_to_jump_back_and_forth_moves_no_target_faster(stamps):
+    driver = Driver().following()
+    wild, targets = STANCE.copy(), []
+    wild[1] = 4.4  # 0.8 a step
+    for ms in range(100, 140):  # a message each millisecond, of a stranger or not
+        stamp = ms + 1000 + stamps[ms % len(stamps)]
+        driver.state(stamp, at_ms=ms)
+        for k in range(3):  # three in a row are owed where plans were lost
+            driver.give(plan(stamp, 1000 + 3 * ms + k, wild, first_ms=0), at_ms=ms)
+        targets.append(gate_decides(driver, stamp, ms).target[1])
+    assert targets[-1] > 0.9 + 0.7, "it is followed"
+    moved = np.diff([0.9, *targets])
+    assert moved[moved > 1e-3].sum() <= 3 * 0.8 + 1e-6, "one step in 20 ms, and the one begun"
+
+
+def gate_decides(driver, stamp, ms):
+    driver.memory, decision = gate.decide(driver.memory, round(stamp * 1e6), round(ms * 1e6))
+    return decision.command

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gate_driver import CARTPOLE, GO1, QUICK, Driver, plan
+from gate_driver import CARTPOLE, GO1, QUICK, Driver, plan, standing
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.safety import targets
+from mbrl_ros.safety.gate import Request
 from mbrl_ros.safety.targets import ACCELERATION, POSITION, RATE, TORQUE
 from mbrl_ros.types import Action
 
@@ -36,6 +37,18 @@ def test_a_target_gains_speed_slowly_and_brakes_at_once():
     np.testing.assert_allclose(told, [0, 0.2, 0.6, 1.2, 2.0, 2.5, 2.5, 2.5, 2.5], atol=1e-9)
     counts = driver.memory.counts
     assert counts["limited_acceleration"] == 3 and counts["limited_rate"] == 4, "0.8 a step is the rate"
+
+
+def test_from_the_measured_posture_speed_is_gained_from_rest():
+    driver = Driver(HURRIED)
+    driver.run(0, 100, STANCE)
+    assert thigh_after(driver, 120, away(1, 2.5), 4)[-1] == pytest.approx(1.2), "0.6 in the last step"
+    driver.ask(Request.DRIVER_DAMPED, 182)
+    for ms in (185, 190):  # in the same step
+        driver.state(ms)
+        driver.give(plan(ms, 1000 + ms, away(1, 2.5), first_ms=0))
+        told = driver.decide(ms).target
+    assert told[1] - driver.memory.step_target[1] <= GAIN + 1e-9
 
 
 def test_turning_round_gains_speed_slowly_too():
@@ -145,11 +158,58 @@ def test_whatever_is_asked_for_what_is_told_is_within_every_limit(seed):
     assert all(driver.memory.counts["limited_" + kind] for kind in targets.KINDS)
 
 
-def test_effort_has_a_limit_of_its_own_and_no_other():
+def test_effort_has_a_limit_of_its_own():
     limits = targets.target_limits(CARTPOLE)
     state = Driver(CARTPOLE).memory.state
     told, kinds = targets.limited(limits, np.array([99.0]), np.array([-10.0]), np.zeros(1), state)
     assert (told.tolist(), kinds) == ([10.0], (POSITION,))
+
+
+CART = CARTPOLE.joints[0]
+VELOCITY = replace(CARTPOLE, interface="velocity")
+ENDLESS = replace(CARTPOLE, joints=(replace(CART, continuous=True), CARTPOLE.joints[1]))
+UNKNOWN = replace(CARTPOLE, joints=(replace(CART, position=None), CARTPOLE.joints[1]))
+
+
+@pytest.mark.parametrize(
+    "spec, position, velocity, asked, told, kinds",
+    [
+        (CARTPOLE, 1.79, 2.0, 8.0, 8.0, ()),
+        (CARTPOLE, 1.81, 2.0, 8.0, 0.0, (POSITION,)),
+        (CARTPOLE, 1.81, 2.0, -8.0, -8.0, ()),
+        (CARTPOLE, -1.81, 0.0, -8.0, 0.0, (POSITION,)),
+        (CARTPOLE, -1.81, 0.0, 8.0, 8.0, ()),
+        (CARTPOLE, 0.0, 10.1, 8.0, 0.0, (RATE,)),
+        (CARTPOLE, 0.0, 10.1, -8.0, -8.0, ()),
+        (CARTPOLE, 0.0, -10.1, -8.0, 0.0, (RATE,)),
+        (CARTPOLE, 1.81, 10.1, 99.0, 0.0, (POSITION,)),
+        (VELOCITY, 1.81, 2.0, 8.0, 0.0, (POSITION,)),
+        (VELOCITY, 0.0, 10.1, 8.0, 8.0, ()),  # which slows it down
+        (ENDLESS, 1.81, 2.0, 8.0, 8.0, ()),
+        (UNKNOWN, 1.81, 2.0, 8.0, 8.0, ()),
+        (UNKNOWN, 1.81, 10.1, 8.0, 0.0, (RATE,)),
+    ],
+)
+def test_beyond_its_limits_nothing_drives_a_joint_further_out_nor_an_effort_a_fast_one_on(
+    spec, position, velocity, asked, told, kinds
+):
+    state = replace(standing(0, spec), joint_position=np.array([position, 2.0]), joint_velocity=np.array([velocity, 0]))
+    limits = targets.target_limits(spec)
+    allowed, named = targets.limited(limits, np.array([asked]), np.zeros(1), np.zeros(1), state)
+    assert (allowed.tolist(), named) == ([told], kinds)
+    unseen, _ = targets.limited(limits, np.array([asked]), np.zeros(1), np.zeros(1), None)
+    assert unseen.tolist() == [min(asked, CART.effort)], "a state that is too old says nothing"
+
+
+def test_a_cart_beyond_its_rail_is_pushed_back_but_not_on_and_that_is_said():
+    driver = Driver(CARTPOLE)
+    driver.run(0, 200, [8.0], joints=np.array([1.7, 0.0]))
+    out = {"joints": np.array([1.85, 0.0])}
+    command = driver.step(240, [-8.0], **out)
+    assert (command.action, command.target.tolist()) == (Action.CLIP, [0.0])
+    assert driver.memory.counts == {"limited_position": 1}
+    assert driver.step(280, [-8.0], **out).target.tolist() == [-8.0]
+    assert driver.decision.command.action == Action.FOLLOW
 
 
 def test_a_robot_file_without_the_new_keys_has_none_of_the_new_limits():

@@ -7,7 +7,8 @@ import torch
 from gate_driver import GO1, standing
 from test_agent_policy import WALK, flying
 
-from mbrl_ros.control.second_opinion import SecondOpinion, disagreement
+from mbrl_ros.control.second_opinion import OLD, PATIENCE, SecondOpinion, disagreement
+from mbrl_ros.dynamics.calibration import Calibration
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import EnsembleConfig
@@ -91,3 +92,43 @@ def test_the_agent_hears_what_it_says_and_for_how_long():
     for _ in range(3):
         opinion.after_plan(took=0.0)
     assert heard == [(opinion.disagreement, pytest.approx(3 * GO1.dt))]
+
+
+def test_a_planner_that_is_always_late_is_asked_all_the_same_after_a_while():
+    opinion, heard = asked(every=3), []
+    opinion._agent.trust.hear = lambda *what: heard.append(what)
+    for _ in range(3 * PATIENCE - 1):
+        opinion.after_plan(took=0.9 * GO1.dt)
+    assert heard == []
+    opinion.after_plan(took=0.9 * GO1.dt)
+    assert heard == [(opinion.disagreement, pytest.approx(3 * PATIENCE * GO1.dt))]
+
+
+def test_steps_that_a_slow_planner_left_out_count_too():
+    opinion = asked(every=4)
+    for k in range(3):
+        opinion.after_plan(took=0.0, stamp_ns=2 * k * GO1.dt_ns)
+    assert opinion.disagreement is not None
+
+
+def test_a_doubt_grows_old_where_no_plans_are_made_and_the_next_plan_is_looked_at():
+    opinion = asked(every=5, mode="mppi")
+    opinion._agent.trust.calibration = Calibration(0.1, 0.2, 0.1, 1.5, 0.2)
+    for k in range(5):
+        opinion.after_plan(took=0.0, stamp_ns=k * GO1.dt_ns)
+    assert opinion.age == 0 and opinion.trouble == ""
+    for k in range(5, 6 + round(OLD / GO1.dt)):
+        opinion.without_plan(k * GO1.dt_ns)
+    assert opinion.age > OLD and "nobody has looked at a plan for 1.0 s" in opinion.trouble
+    assert opinion.diagnostics()["doubt_age"] == opinion.age
+    opinion.after_plan(took=0.0, stamp_ns=(6 + round(OLD / GO1.dt)) * GO1.dt_ns)
+    assert opinion.age == 0 and opinion.trouble == ""
+
+
+def test_a_model_that_nobody_has_calibrated_is_named():
+    opinion = asked(every=1)
+    opinion.after_plan(took=0.0)
+    assert opinion.diagnostics() == {
+        "disagreement": opinion.disagreement,
+        "doubt": "unknown, the model carries no calibration",
+    }
