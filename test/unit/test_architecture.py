@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -193,3 +194,9 @@ def test_the_reader_of_imports_sees_what_it_should():
     assert "numpy" in _tops(MODULES["robots.spec"])
     assert {"config", "paths"} <= _reachable(MODULES["robots.spec"])
     assert ROS_IMPORT.match("sensor_msgs") and ROS_IMPORT.match("std_srvs") and not ROS_IMPORT.match("mbrl_ros")
+
+
+def test_no_two_test_files_share_a_name():
+    """Without packages, pytest knows them by their names alone."""
+    names = Counter(path.name for path in (ROOT / "test").rglob("test_*.py"))
+    assert not [name for name, count in names.items() if count > 1]
