@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 
 from mbrl_ros.bench.soak import Sample
 from mbrl_ros.runs import RunConfig
-from mbrl_ros.stack import Options, Process, beside, processes, written_down
+from mbrl_ros.stack import Options, processes, written_down
 from mbrl_ros.up.command import LAST_WORD, TIME_TO_END
 from mbrl_ros.up.discovery import environment
+from mbrl_ros.up.outside import commander, judge
 from mbrl_ros.up.shared_memory import remove_abandoned
 from mbrl_ros.up.supervisor import Death, Supervisor
 from mbrl_ros.up.usage import Usage
@@ -27,9 +28,9 @@ class SoakGraph:
     def __init__(self, run: RunConfig, options: Options, commands: str, hold: float):
         """`commands`: a schedule that is driven; empty: nobody drives."""
         robot = processes(run, options, written_down(run))
-        self._processes = [_judge(robot[0], run), *robot]
+        self._processes = [judge(robot[0], run), *robot]
         if commands:
-            self._processes.append(_commander(robot[0], run, commands, hold))
+            self._processes.append(commander(robot[0], run, commands, hold))
         self.samples: list[Sample] = []
         self.crashes: list[str] = []
         self.last: Mapping = {}
@@ -114,16 +115,3 @@ class SoakGraph:
 
     def _stop(self, number: int, frame) -> None:
         self.why = "stopped"
-
-
-def _judge(neighbour: Process, run: RunConfig) -> Process:
-    planner = run.planner
-    arguments = ["--robot", planner.robot, "--delay", planner.delay, "--command-timeout", planner.command_timeout]
-    arguments += ["--stamped-command"] if planner.stamped_command else []
-    return beside(neighbour, "judge", *map(str, arguments))
-
-
-def _commander(neighbour: Process, run: RunConfig, commands: str, hold: float) -> Process:
-    arguments = [f"--commands={commands}", "--hold", str(hold), "--robot", run.planner.robot]
-    arguments += ["--stamped-command"] if run.planner.stamped_command else []
-    return beside(neighbour, "commander", *arguments)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mbrl_ros.control.agent import Agent
-from mbrl_ros.dynamics.calibration import STEPS
+from mbrl_ros.dynamics.calibration import STEPS, disagreement
 from mbrl_ros.settings import DRIVING_MODES
 
 PERIOD = 0.1  # s from one to the next
@@ -42,7 +42,7 @@ class SecondOpinion:
         if self._ticks < self._every * (PATIENCE if late else 1):
             return
         trace = self._agent.trace(STEPS)
-        self._say(None if trace is None else disagreement(trace, self._scales))
+        self._say(None if trace is None else doubted_by(trace, self._scales))
 
     def without_plan(self, stamp_ns: int) -> None:
         """There is nothing to look at: what is known grows old, and the next plan is looked at if it is time."""
@@ -87,12 +87,6 @@ class SecondOpinion:
         self._ticks = 0
 
 
-def disagreement(trace: Tensor, scales: Tensor) -> float:
-    """Of what members expect (M, H, S), in the usual sizes of features (S,).
-
-    Root mean square over steps and features of the standard deviation between members: 0 where they agree, 1 where they
-    know as little as somebody who knows only what is usual. Infinite where one expects what is not finite.
-    """
-    if not torch.isfinite(trace).all():
-        return float("inf")
-    return float((trace.var(0, correction=0) / scales.square()).mean().sqrt())
+def doubted_by(trace: Tensor, scales: Tensor) -> float:
+    """What members disagree by in a trace (M, H, S); infinite where one expects what is not finite."""
+    return float(disagreement(trace, scales)) if torch.isfinite(trace).all() else float("inf")

@@ -1,7 +1,7 @@
 """How far a model is off, from data that it has not learned from: how much that usually is, and what its members'
 disagreement says about it.
 
-    D  what members disagree by over STEPS steps, e  how far their mean is off (both `root_mean_square`s, in scales)
+    D  what members disagree by over STEPS steps, e  how far their mean is off (root mean squares, in scales)
     ln e ~ normal(ln sqrt(floor^2 + (inflation D)^2), width)
     doubt(D) = P(e > usual | D)
 
@@ -55,13 +55,22 @@ def calibrated(model, states: np.ndarray, actions: np.ndarray, scales: np.ndarra
     truth, sizes = torch.from_numpy(states[:, 1:]), torch.from_numpy(scales)
     off = (predicted.mean(0) - truth) / sizes
     one_step, error = off[:, :1].square().mean((1, 2)).sqrt().numpy(), off.square().mean((1, 2)).sqrt().numpy()
-    apart = (predicted.var(0, correction=0) / sizes.square()).mean((1, 2)).sqrt().numpy()
+    apart = disagreement(predicted, sizes).numpy()
     if not (np.isfinite(error).all() and np.isfinite(apart).all() and one_step.min() > 0 and error.min() > 0):
         return None
     floor, inflation = _growth(apart, error, 1 / model.members)
     left = np.log(error) - np.log(np.hypot(floor, inflation * apart))
     shift, width = math.exp(left.mean()), max(float(left.std()), 0.05)
     return Calibration(_below(one_step), _below(error), floor * shift, inflation * shift, width)
+
+
+def disagreement(predicted: Tensor, scales: Tensor) -> Tensor:
+    """Of what members expect (M, ..., H, S), in the usual sizes of features (S,) -> (...).
+
+    Root mean square over steps and features of the standard deviation between members: 0 where they agree, 1 where they
+    know as little as somebody who knows only what is usual.
+    """
+    return (predicted.var(0, correction=0) / scales.square()).mean((-2, -1)).sqrt()
 
 
 def through_members(model, states: Tensor, actions: Tensor) -> Tensor:

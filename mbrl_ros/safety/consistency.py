@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.safety.envelope import norm
 from mbrl_ros.types import NS, RobotState
 
 # What counts as motion, while what should have seen it repeats itself: far above noise and what settles in stance.
@@ -153,7 +154,7 @@ def impossible(bounds: Bounds, state: RobotState) -> Fault | None:
     if fast.any():
         j = int(fast.argmax())
         return _fault(state, "state_joint_speed", f"{bounds.names[j]} at {state.joint_velocity[j]:.0f} a second")
-    if state.base is not None and (speed := _norm(state.base.linear_velocity_body)) > bounds.base_speed:
+    if state.base is not None and (speed := norm(state.base.linear_velocity_body)) > bounds.base_speed:
         return _fault(state, "state_base_speed", f"odom at {speed:.1f} m/s")
     return None
 
@@ -212,8 +213,8 @@ def _jump(bounds: Bounds, before: RobotState, state: RobotState) -> Fault | None
         return _fault(state, "state_joint_jump", f"{bounds.names[j]} jumped by {moved[j]:.2f}")
     if state.base is None:
         return None
-    far = _norm(state.base.position - before.base.position)
-    speed = max(_norm(before.base.linear_velocity_body), _norm(state.base.linear_velocity_body))
+    far = norm(state.base.position - before.base.position)
+    speed = max(norm(before.base.linear_velocity_body), norm(state.base.linear_velocity_body))
     if far > bounds.base_jump + speed * seconds:
         return _fault(state, "state_odom_jump", f"odom jumped by {far:.2f} m")
     return None
@@ -296,7 +297,3 @@ def _odom_bits(state: RobotState) -> bytes:
 
 def _fault(state: RobotState, kind: str, text: str) -> Fault:
     return Fault(kind, text, state.stamp_ns)
-
-
-def _norm(vector: np.ndarray) -> float:
-    return math.sqrt(float(np.dot(vector, vector)))

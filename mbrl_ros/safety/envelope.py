@@ -79,8 +79,8 @@ def unrest(limits: Envelope, state: RobotState) -> str | None:
     """Why the robot is not upright and still."""
     if state.base is None:
         return None
-    speed = _norm(state.base.linear_velocity_body)
-    turn = _norm(state.base.angular_velocity_body)
+    speed = norm(state.base.linear_velocity_body)
+    turn = norm(state.base.angular_velocity_body)
     if speed > STILL_SPEED:
         return f"moving: {speed:.2f} m/s, still is up to {STILL_SPEED} m/s"
     if turn > STILL_TURN:
@@ -110,5 +110,5 @@ def gravity_z(base: BaseState) -> float:
     return float(2 * (x * x + y * y) - 1)
 
 
-def _norm(vector: np.ndarray) -> float:
+def norm(vector: np.ndarray) -> float:
     return math.sqrt(float(np.dot(vector, vector)))

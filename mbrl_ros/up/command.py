@@ -22,6 +22,7 @@ from mbrl_ros.runs import SECTIONS, RunConfig, load_run
 from mbrl_ros.settings import ACTION_MAP_NAMES, MODES
 from mbrl_ros.stack import Options, Process, beside, configured, processes, written_down
 from mbrl_ros.up.discovery import GRAPH, environment, open_to_the_network
+from mbrl_ros.up.outside import commander, judge
 from mbrl_ros.up.shared_memory import remove_abandoned
 from mbrl_ros.up.status import Display, Lines, LiveTable
 from mbrl_ros.up.supervisor import Death, Supervisor
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     bare = {"bare_loop": [sys.executable, "-m", "mbrl_ros.up.bare_loop", str(spec.dt)]} if args.report else {}
     bare |= _relays(robot[0], settings) if args.bare_hops else {}
     if commands:
-        outside.append(_commander(robot[0], settings, commands, args.hold))
+        outside.append(commander(robot[0], settings, commands, args.hold))
     display = Lines() if args.headless or not sys.stdout.isatty() else LiveTable(f"mbrl up {settings.name}")
     return Session(settings, robot, outside, bare, display).run(args.duration, args.report)
 
@@ -105,12 +106,8 @@ def _commands(args: argparse.Namespace, spec: RobotSpec) -> str:
 
 
 def _judge(neighbour: Process, settings: RunConfig, options: Options, bare_hops: bool) -> Process:
-    planner = settings.planner
-    arguments = ["--robot", planner.robot, "--delay", planner.delay, "--command-timeout", planner.command_timeout]
-    arguments += ["--stamped-command"] if planner.stamped_command else []
-    arguments += ["--truth", "odom"] if options.hardware else []  # the best there is
-    arguments += ["--bare-hops"] if bare_hops else []
-    return beside(neighbour, "judge", *map(str, arguments))
+    more = ["--truth", "odom"] if options.hardware else []  # the best there is
+    return judge(neighbour, settings, *more, *(["--bare-hops"] if bare_hops else []))
 
 
 def _relays(neighbour: Process, settings: RunConfig) -> dict[str, list[str]]:
@@ -120,12 +117,6 @@ def _relays(neighbour: Process, settings: RunConfig) -> dict[str, list[str]]:
         urgency = ("--priority", str(node.realtime.priority), "--cores", node.realtime.cores)
         found[f"relay_{hop}"] = beside(neighbour, "relay", hop, *urgency).command
     return found
-
-
-def _commander(neighbour: Process, settings: RunConfig, commands: str, hold: float) -> Process:
-    arguments = [f"--commands={commands}", "--hold", str(hold), "--robot", settings.planner.robot]
-    arguments += ["--stamped-command"] if settings.planner.stamped_command else []
-    return beside(neighbour, "commander", *arguments)
 
 
 class Session:

@@ -7,7 +7,7 @@ import torch
 from gate_driver import GO1, standing
 from test_agent_policy import WALK, flying
 
-from mbrl_ros.control.second_opinion import OLD, PATIENCE, SecondOpinion, disagreement
+from mbrl_ros.control.second_opinion import OLD, PATIENCE, SecondOpinion, doubted_by
 from mbrl_ros.dynamics.calibration import Calibration
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.robots.features import FeatureLayout
@@ -17,23 +17,23 @@ SCALES = torch.tensor([1.0, 10.0])
 
 
 def test_members_that_agree_do_not_disagree():
-    assert disagreement(torch.ones(5, 4, 2), SCALES) == 0.0
+    assert doubted_by(torch.ones(5, 4, 2), SCALES) == 0.0
 
 
 def test_it_is_in_usual_sizes_whatever_the_units():
     apart = torch.tensor([-1.0, 1.0])[:, None, None] * SCALES
-    assert disagreement(apart.expand(2, 4, 2), SCALES) == pytest.approx(1.0)
-    assert disagreement(0.3 * apart.expand(2, 4, 2), SCALES) == pytest.approx(0.3)
+    assert doubted_by(apart.expand(2, 4, 2), SCALES) == pytest.approx(1.0)
+    assert doubted_by(0.3 * apart.expand(2, 4, 2), SCALES) == pytest.approx(0.3)
 
 
 def test_a_member_that_expects_what_is_not_finite_disagrees_without_end():
     trace = torch.zeros(5, 4, 2)
     trace[2, 3, 1] = torch.nan
-    assert disagreement(trace, SCALES) == float("inf")
+    assert doubted_by(trace, SCALES) == float("inf")
 
 
 def test_one_member_agrees_with_itself():
-    assert disagreement(torch.randn(1, 4, 2), SCALES) == 0.0
+    assert doubted_by(torch.randn(1, 4, 2), SCALES) == 0.0
 
 
 def asked(every=3, mode="policy", model=True):
