@@ -21,6 +21,7 @@ from mbrl_ros.types import BaseState, Event, Plan, RobotState
 
 PATIENCE = 20.0  # s, generous: machines differ
 SAMPLE = 0.01  # s
+QUICK = ("blend:=0.1", "sit_time:=0.1", "max_age:=0.4")  # ages that a busy machine does not reach
 
 
 def prompt_robot(folder: Path, fade_in: float = 0.0) -> tuple[RobotSpec, Path]:
@@ -127,3 +128,10 @@ class RobotStub:
             self._clients[entry.name] = topics.client(self._probe.node, entry)
         answer = ask(self.until, self._clients[entry.name], entry.type.Request(), entry.name)
         return answer.success, answer.message
+
+
+def guarded_stub(probe, processes, spec: RobotSpec, robot_file: Path, *parameters: str) -> RobotStub:
+    """With a guard of those parameters for it."""
+    stub = RobotStub(probe, spec)
+    stub.guard = processes.start("guard", f"robot:={robot_file}", *parameters)
+    return stub

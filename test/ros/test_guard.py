@@ -8,13 +8,11 @@ import pytest
 from asking import ask
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from robot_stub import SAMPLE, RobotStub, prompt_robot
+from robot_stub import QUICK, SAMPLE, RobotStub, guarded_stub, prompt_robot
 
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.state import joint_state_message
 from mbrl_ros.types import Action, RobotMode
-
-QUICK = ("blend:=0.1", "sit_time:=0.1", "max_age:=0.4")  # ages that a busy machine does not reach
 
 
 @pytest.fixture
@@ -22,12 +20,7 @@ def start(probe, processes, tmp_path):
     """Starts a guard with the given parameters; returns the stub around it."""
     spec, robot_file = prompt_robot(tmp_path)
 
-    def started(*parameters: str) -> RobotStub:
-        stub = RobotStub(probe, spec)
-        stub.guard = processes.start("guard", f"robot:={robot_file}", *parameters)
-        return stub
-
-    return started
+    return lambda *parameters: guarded_stub(probe, processes, spec, robot_file, *parameters)
 
 
 @pytest.fixture

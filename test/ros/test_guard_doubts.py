@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 import rclpy
 from rclpy.signals import SignalHandlerOptions
-from robot_stub import RobotStub, prompt_robot
+from robot_stub import QUICK, RobotStub, guarded_stub, prompt_robot
 
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.guard import Guard
 from mbrl_ros.types import FOLLOWED, Action
-
-QUICK = ("blend:=0.1", "sit_time:=0.1", "max_age:=0.4")  # ages that a busy machine does not reach
 
 
 @pytest.fixture
@@ -19,8 +17,7 @@ def start(probe, processes, tmp_path):
     spec, robot_file = prompt_robot(tmp_path)
 
     def started(*parameters: str) -> RobotStub:
-        stub = RobotStub(probe, spec)
-        processes.start("guard", f"robot:={robot_file}", *QUICK, *parameters)
+        stub = guarded_stub(probe, processes, spec, robot_file, *QUICK, *parameters)
         stub.plan_target = stub.spec.stance + 0.1
         stub.applies("plans are followed", action=Action.FOLLOW)
         return stub

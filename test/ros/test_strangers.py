@@ -11,7 +11,7 @@ import rclpy
 import rclpy.subscription
 from graph import Graph
 from planner_alone import PlannerAlone
-from robot_stub import RobotStub, prompt_robot
+from robot_stub import QUICK, RobotStub, prompt_robot
 from test_lockstep_learner import EAGER
 from weights import numbered
 
@@ -22,7 +22,6 @@ from mbrl_ros.nodes.messages.motion import command_message, mode_message, plan_m
 from mbrl_ros.nodes.messages.status import ERROR, OK, event_of
 from mbrl_ros.types import Action, Plan, RobotMode
 
-QUICK = ("blend:=0.1", "sit_time:=0.1", "max_age:=0.4")  # ages that a busy machine does not reach
 EVIL = "/evil"
 GIDS = "publisher_gid" in getattr(getattr(rclpy.subscription, "MessageInfo", None), "__annotations__", {})
 says_who = pytest.mark.skipif(not GIDS, reason="this rclpy does not say which publisher a message came from")
