@@ -19,6 +19,7 @@ from mbrl_ros.up.usage import Usage
 
 OUTSIDE = ("commander", "judge")  # ended first: the judge has a last word
 PATIENCE = 120.0  # s of wall time in which robot time must go on
+HEAR_OUT = 20.0  # s of wall time, at most, for the learner to say what it has received, once the time is up
 
 
 class SoakGraph:
@@ -44,12 +45,12 @@ class SoakGraph:
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         remove_abandoned()
         self._began = self._moved = time.monotonic()
-        self._next = 0.0
+        self._next = self._over = 0.0
         self._every, self._show = every, show
         try:
             for process in self._processes:
                 self._supervisor.start(process)
-            while not self.why and self._seconds < seconds:
+            while not self.why and (self._seconds < seconds or self._awaits_the_learner()):
                 self._supervisor.step(0.2)
                 if time.monotonic() - self._moved > PATIENCE:
                     self.why = f"robot time stood still for {PATIENCE:g} s"
@@ -65,6 +66,11 @@ class SoakGraph:
     @property
     def _seconds(self) -> float:
         return self.last.get("seconds") or 0.0
+
+    def _awaits_the_learner(self) -> bool:
+        """The robot goes on meanwhile: a short run can be over before the learner has said anything."""
+        self._over = self._over or time.monotonic()
+        return self.last["missing"] is None and time.monotonic() - self._over < HEAR_OUT
 
     def _judged(self, line: str) -> None:
         """One JSON object a second, and one with its report at the end."""
