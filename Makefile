@@ -3,6 +3,7 @@
 PYTHON ?= python3
 RUN_ARGS ?=
 TEST_ARGS ?=
+TEST_JOBS ?= 2
 BENCH_ARGS ?=
 
 # With ROS 2 sourced (ROS_DISTRO is set) its rclpy and messages are used; else they come as wheels from PyPI.
@@ -19,6 +20,7 @@ help:
 	@echo "make run     a simulated quadruped walks, with live status in the terminal; Ctrl-C ends it"
 	@echo "             RUN_ARGS='--model scratch' shows it learning; RUN_ARGS=--headless prints plain lines"
 	@echo "make test    every test                          TEST_ARGS='-k guard' picks some"
+	@echo "             TEST_JOBS=1 one after the other; 2: those with real time in one process, the others beside"
 	@echo "make check   style, layering and config files"
 	@echo "make bench   measured comparisons                BENCH_ARGS=... goes to mbrl bench"
 	@echo "make setup   only .venv, for what you start yourself: source .venv/bin/activate"
@@ -34,7 +36,7 @@ run: $(READY)
 
 test: $(READY)
 	@echo "== running the tests"
-	@.venv/bin/python -m pytest $(TEST_ARGS)
+	@.venv/bin/python -m pytest -p xdist.plugin -n $(TEST_JOBS) --dist loadgroup $(TEST_ARGS)
 
 check: $(READY)
 	@echo "== style"

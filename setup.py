@@ -102,7 +102,7 @@ setup(
         ],
         # What `mbrl bench plan` is compared with; without it everything else is measured.
         "bench": ["pytorch_mppi>=0.9"],
-        "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "setuptools>=68"],
+        "test": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6", "setuptools>=68"],
     },
     entry_points={"console_scripts": ["mbrl = mbrl_ros.cli:main"]},
     data_files=[
