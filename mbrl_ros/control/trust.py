@@ -34,9 +34,12 @@ class Trust:
         keep = max(0.0, 1 - seconds / MEMORY)
         self.doubt = now if self.doubt is None else keep * self.doubt + (1 - keep) * now
         c = self.config
+        if not c.enabled:
+            self.stopped, self._since = False, 0.0
+            return
         turns = self.doubt < c.resume_below if self.stopped else self.doubt > c.stop_above
-        self._since = self._since + seconds if turns and c.enabled else 0.0
-        if self._since >= (c.resume_after if self.stopped else c.stop_after):
+        self._since = self._since + seconds if turns else 0.0
+        if turns and self._since >= (c.resume_after if self.stopped else c.stop_after):
             self.stopped, self._since = not self.stopped, 0.0
 
     @property

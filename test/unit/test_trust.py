@@ -81,6 +81,18 @@ def test_whoever_does_not_want_it_is_told_only():
     assert trust.share == 1.0 and not trust.stopped
 
 
+def test_whoever_turns_it_off_while_it_stands_lets_it_walk():
+    trust = hear(trusting(), PARTED, 2.0)
+    assert trust.stopped
+    trust.config = replace(trust.config, enabled=False)
+    assert not hear(trust, PARTED, STEP).stopped and trust.share == 1
+
+
+def test_standing_at_once_takes_a_doubt_all_the_same():
+    assert not hear(trusting(stop_after=0.0), AGREED, 1.0).stopped
+    assert hear(trusting(stop_after=0.0), PARTED, 1.0).stopped
+
+
 def test_nothing_to_doubt_ends_it():
     trust = hear(trusting(), PARTED, 1.0)
     trust.hear(None, STEP)
