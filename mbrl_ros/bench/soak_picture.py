@@ -22,7 +22,7 @@ def plot_soak(samples: Sequence[Sample], path: Path, title: str) -> Path:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     if samples:
-        axes.legend(frameon=False)
+        figure.legend(frameon=False, loc="outside right upper")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     plt.close(figure)
