@@ -282,10 +282,10 @@ class LearnerConfig(Shared):
 class GuardConfig(Shared):
     """The last instance before the robot."""
 
-    max_age: float = setting(0.06, "s, an older plan or state is not followed", low=0.001)
-    blend: float = setting(0.3, "s from the last target to stance", low=0.0)
-    stance_hold: float = setting(10.0, "s in stance without plans before sitting down", low=0.0)
-    sit_time: float = setting(2.0, "s from stance to sit", low=0.01)
-    max_rate: float = setting(200.0, "Hz, commands sent at most", low=1.0)
+    max_age: float = setting(0.06, "s, an older plan or state is not followed", low=0.001, high=10.0)
+    blend: float = setting(0.3, "s from the last target to stance", low=0.0, high=60.0)
+    stance_hold: float = setting(10.0, "s in stance without plans before sitting down", low=0.0, high=86_400.0)
+    sit_time: float = setting(2.0, "s from stance to sit", low=0.01, high=60.0)
+    max_rate: float = setting(200.0, "Hz, commands sent at most", low=1.0, high=10_000.0)
     hardware: bool = setting(False, "the robot is real: reset events release nothing")
     realtime: RealtimeConfig = section(RealtimeConfig)

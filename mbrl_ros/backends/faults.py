@@ -20,6 +20,7 @@ JOINT_STATES, IMU, ODOM, COMMANDS = "joint_states", "imu/data", "odom", "command
 TOPICS = (JOINT_STATES, IMU, ODOM, COMMANDS)
 OF_JOINTS = (JOINT_STATES, COMMANDS)  # the topics that have a number for each joint
 WHERE = "faults"  # errors begin with it
+MOST_SIZE, MOST_SECONDS, MOST_FAULTS = 1e6, 1e6, 20  # so that numbers stay finite, whatever comes together
 
 
 class Number(NamedTuple):
@@ -43,6 +44,10 @@ class Kind(NamedTuple):
     stops_lockstep: bool = False  # on a topic of the state nothing answers any more, and robot time stands
 
 
+def of_size(unit: str = "") -> Number:
+    return Number(unit, -MOST_SIZE, MOST_SIZE)
+
+
 LATE = Number("s", 0.0, 10.0)
 PART = Number("0 .. 1", 0.0, 1.0)
 ALWAYS = Number("", 0.0, 1.0, default=1.0)
@@ -56,26 +61,26 @@ KINDS = {
     # What they say
     "freeze": Kind("the numbers stand still, the stamps go on", TOPICS),
     "nan": Kind("all numbers are NaN, or one joint's", TOPICS, ("",), share=ALWAYS, stops_lockstep=True),
-    "bias": Kind("`size` is added to every number; orientations are turned by it", TOPICS, ("",), size=Number("")),
-    "scale": Kind("every number but orientations is `size` times as much", TOPICS, ("",), size=Number("")),
+    "bias": Kind("`size` is added to every number; orientations are turned by it", TOPICS, ("",), size=of_size()),
+    "scale": Kind("every number but orientations is `size` times as much", TOPICS, ("",), size=of_size()),
     "encoder_glitch": Kind(
         "`size` is added to the joint's angle in some messages",
         joints=("measured",),
-        size=Number("rad"),
+        size=of_size("rad"),
         share=Number("", 0.0, 1.0, default=0.1),
         measured_on=JOINT_STATES,
     ),
-    "imu_bias": Kind("`size` is added to the three body rates of imu/data", size=Number("rad/s"), measured_on=IMU),
-    "odom_jump": Kind("`size` is added to x of the position on odom", size=Number("m"), measured_on=ODOM),
+    "imu_bias": Kind("`size` is added to the three body rates of imu/data", size=of_size("rad/s"), measured_on=IMU),
+    "odom_jump": Kind("`size` is added to x of the position on odom", size=of_size("m"), measured_on=ODOM),
     # What becomes of the robot
     "joint_dead": Kind("the joint's motor has no torque, damping included", joints=("driven",)),
     "joint_weak": Kind("the joint's motor has this share of its torque", joints=("driven",), size=PART),
     "joint_stuck": Kind("the joint holds the angle that it has, whatever it is told", joints=("driven",)),
     # What becomes of its clock
     "clock_stop": Kind("stamps and /clock stand still", stops_lockstep=True),
-    "clock_jump": Kind("stamps and /clock are `size` ahead; behind, where it is negative", size=Number("s", -1e6, 1e6)),
+    "clock_jump": Kind("stamps and /clock are `size` ahead; behind, where it is negative", size=of_size("s")),
 }  # fmt: skip
-TIMES = {"after": Number("s", 0.0, default=0.0), "duration": Number("s", 0.0, default=0.0)}
+TIMES = dict.fromkeys(("after", "duration"), Number("s", 0.0, MOST_SECONDS, default=0.0))
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,10 @@ class Fault:
 
 def parse(text: str, spec: RobotSpec, lockstep: bool = False) -> tuple[Fault, ...]:
     """The faults that `text` asks for; ConfigError for what this robot cannot be given."""
-    return tuple(_entry(entry.split(), spec, lockstep) for entry in text.split(";") if entry.strip())
+    entries = [entry.split() for entry in text.split(";") if entry.strip()]
+    if len(entries) > MOST_FAULTS:
+        raise ConfigError(f"{WHERE}: {len(entries)} at a time, {MOST_FAULTS} are the most")
+    return tuple(_entry(entry, spec, lockstep) for entry in entries)
 
 
 def _entry(words: list[str], spec: RobotSpec, lockstep: bool) -> Fault:

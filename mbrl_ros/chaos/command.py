@@ -140,7 +140,6 @@ def promises_table(faults: Sequence[Fault]) -> str:
         "what the robot may be made to do",
         "safe within",
         "a fall",
-        "transitions lost",
     )
     lines = [_line(head), _line(["---"] * len(head))]
     for fault in faults:
@@ -155,7 +154,6 @@ def promises_table(faults: Sequence[Fault]) -> str:
                     ", ".join(p.actions),
                     safe,
                     p.falls or "never",
-                    p.loss or "none",
                 )
             )
         )

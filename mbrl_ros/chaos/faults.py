@@ -107,6 +107,10 @@ _MACHINE = (
     ),
     Fault("out of memory", "the planner's process gets no more", BUSY, machine="out of memory", seconds=2.0),
     Fault("absurd plans", "from another publisher, within limits", UNHEARD, machine="absurd plans", seconds=5.0),
+    Fault(
+        "huge plans", "from another publisher, 20,000 points, a few a second",
+        replace(UNHEARD, actions=ON_ITS_FEET.actions), machine="huge plans", seconds=4.0,
+    ),
     Fault("plans not numbers", "from another publisher", UNHEARD, machine="plans that are no numbers", seconds=4.0),
     Fault(
         "foreign commands", "to the driver, within limits",

@@ -16,6 +16,7 @@ from mbrl_ros.paths import named
 ROUNDING = 1e-4  # rad (m)
 TOLD_NS = 100_000_000  # after a break, in which the guard hears of it and begins anew
 LATENESS = 1.5  # steps within which the command lies that a step of control began with
+TOUCHED = 3  # steps of control, some of them in part, that lie within so long
 
 
 class Limits:
@@ -46,6 +47,7 @@ class Limits:
     def jumps(self, applied: Iterable[tuple[int, np.ndarray]], breaks: Iterable[int]) -> int:
         """Targets that are more than one step's change away from all that was sent within the step before.
 
+        And those that came there on a longer way than the steps since then allow: what goes to and fro moves, too.
         `applied`: when each was sent, in order, with None for the target where the robot was not to follow it.
         `breaks`: when the robot did not follow what it was told, and targets have to begin anew where the joints are.
         """
@@ -61,11 +63,13 @@ class Limits:
                 continue
             if recent:
                 nearest = np.min([np.abs(target - before) for _, before in recent], axis=0)
-                beyond = nearest - self._step
+                way = np.abs(np.diff([*(before for _, before in recent), target], axis=0)).sum(axis=0)
+                beyond = np.maximum(nearest - self._step, way - TOUCHED * self._step)
                 if beyond.max() > ROUNDING:
                     found += 1
                     joint, ms = beyond.argmax(), (at_ns - recent[-1][0]) / 1e6
-                    self.worst = f"{self._names[joint]} moved {nearest[joint]:.3f} within a step, {ms:.1f} ms apart"
+                    went = f"{nearest[joint]:.3f}, all in all {way[joint]:.3f}"
+                    self.worst = f"{self._names[joint]} moved {went} within a step, {ms:.1f} ms apart"
             recent.append((at_ns, target))
         return found
 

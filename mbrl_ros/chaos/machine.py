@@ -22,7 +22,7 @@ from mbrl_ros.nodes.intruder import VERSION as FOREIGN
 
 BURN = "while True: pass"
 KILLS = 3  # of a learner in a loop
-PLANS = ("absurd-plans", "plans-that-are-no-numbers")  # deeds by which a robot would be led astray
+PLANS = ("absurd-plans", "plans-that-are-no-numbers", "huge-plans")  # deeds by which a robot would be led astray
 JUDGED = 10.0  # s in which a version comes to be flown or refused, or never will
 AT_WORK = 30.0  # s until a process that was started says something
 MORE = 20  # times the rollouts
@@ -168,6 +168,7 @@ MACHINE: dict[str, Callable[[RunningGraph, Random], AbstractContextManager[At]]]
     "flood": lambda *on: intruding("flood", *on),
     "absurd plans": lambda *on: intruding("absurd-plans", *on),
     "plans that are no numbers": lambda *on: intruding("plans-that-are-no-numbers", *on),
+    "huge plans": lambda *on: intruding("huge-plans", *on),
     "commands": lambda *on: intruding("commands", *on),
     "garbage models": lambda *on: intruding("garbage-models", *on),
     "everything": everything_at_once,

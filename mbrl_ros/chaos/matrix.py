@@ -47,10 +47,11 @@ class Matrix:
         try:
             graph = self._running(seed, fault.lockstep)
             row, times = run_trial(graph, fault, seed, presses)
-        except GraphFailed as failure:
-            self._log("chaos", f"{fault.name}, seed {seed}: {failure}")
+        except Exception as failure:  # whatever it is, it ends this trial, and not the hours of the others
+            why = str(failure) if isinstance(failure, GraphFailed) else f"{type(failure).__name__}: {failure}"
+            self._log("chaos", f"{fault.name}, seed {seed}: {why}")
             self.end()
-            return failed(fault, seed, str(failure))
+            return failed(fault, seed, why)
         self.press_ms += times
         if not row.recovered:
             self.end()

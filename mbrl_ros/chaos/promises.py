@@ -19,8 +19,6 @@ class Promise:
     actions: tuple[str, ...]  # what the robot may be made to do
     safe_ms: float | None = None  # from the fault to the first command that follows no plan; where one was needed
     falls: str = ""  # why physics may leave no choice but to fall
-    loss: str = ""  # why transitions may be lost
-    recovers: bool = True
     detected: bool = False  # somebody has to notice, even where nothing has to be done
     verdicts: tuple[str, ...] = ()  # one of these has to be given
 
@@ -63,8 +61,8 @@ def broken(row: Row, promise: Promise) -> tuple[str, ...]:
         found.append(f"commands outside limits: {row.outside_limits}")
     if row.non_finite:
         found.append(f"non-finite commands: {row.non_finite}")
-    if row.transitions_lost and not promise.loss:
+    if row.transitions_lost:
         found.append(f"transitions lost: {row.transitions_lost}")
-    if promise.recovers and not row.recovered:
+    if not row.recovered:
         found.append("did not recover")
     return tuple(found)

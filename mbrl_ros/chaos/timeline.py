@@ -54,6 +54,7 @@ class Timeline:
         self.values: dict[str, Mapping[str, str]] = {}  # likewise
         self.said_ns: dict[str, int] = {}  # likewise, when it was sent
         self.sent: set[tuple[int, int]] = set()  # transitions, by the planner's start and their number
+        self.lost = 0  # of these, that are known never to have come to the learner
         self.truth: deque[tuple[int, BaseState]] = deque()  # of the last SPELL
         self.estopped = False
         self.mode = ""  # newest that the robot was told

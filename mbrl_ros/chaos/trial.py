@@ -108,20 +108,24 @@ def _press(graph: RunningGraph, random: Random, presses: int) -> tuple[At, list[
 
 
 class Losses:
-    """Transitions that were sent from now on and never came to the learner."""
+    """Transitions that were sent from now on and never came to the learner.
+
+    A learner that starts again counts what it misses from 0, so what it has is compared with what was sent.
+    """
 
     def __init__(self, graph: RunningGraph):
         self._graph = graph
-        self._missing_before = self._said(keys.MISSING)
+        self._lost_before = max(graph.timeline.lost, self._said(keys.MISSING))
 
     def count(self) -> int:
         """Once the learner has said that it has all that were sent by now, or after a while."""
-        graph, sent = self._graph, len(self._graph.timeline.sent)
-        graph.until(lambda: self._said(keys.RECEIVED) + self._said(keys.MISSING) >= sent, COUNTED)
-        never = max(0, sent - self._said(keys.RECEIVED) - self._said(keys.MISSING))
+        graph, sent = self._graph, len(self._graph.timeline.sent) - self._lost_before
+        graph.until(lambda: self._said(keys.RECEIVED) >= sent, COUNTED)
+        never = max(0, sent - self._said(keys.RECEIVED))
+        graph.timeline.lost = self._lost_before + never
         graph.until(lambda: self._said(keys.NOT_JOURNALED) <= IN_PASSING, COUNTED)
         left = self._said(keys.NOT_JOURNALED)
-        return max(0, self._said(keys.MISSING) - self._missing_before) + never + (left if left > IN_PASSING else 0)
+        return never + (left if left > IN_PASSING else 0)
 
     def _said(self, key: str) -> int:
         return int(self._graph.timeline.values.get("learner", {}).get(key, 0))

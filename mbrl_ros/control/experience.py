@@ -34,6 +34,11 @@ class Experience:
         """Pairs of consecutive steps that could not be used."""
         return self._pairing.dropped
 
+    @property
+    def ahead(self) -> int:
+        """`applied` that were told for a time to which the robot had not come."""
+        return self._pairing.ahead
+
     def note(self, stamp_ns: int, command: np.ndarray, exploring: bool) -> None:
         """Under what the step that begins at `stamp_ns` was decided."""
         agent = self._agent

@@ -21,8 +21,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from mbrl_ros.data.journal_file import Contents, Entry, JournalFile, count
+from mbrl_ros.data.journal_file import Contents, Entry, JournalFile, count, unwritable
 from mbrl_ros.data.numbered_files import NumberedFiles
+from mbrl_ros.data.whole_file import sync_folder, written_whole
 
 FLUSH = 0.2  # s
 SYNC = 1.0  # s
@@ -77,7 +78,8 @@ class Journal:
         self.error: str | None = None  # why nothing is written now
         self.written = 0  # transitions that outlive this process
         self.longest_write = 0.0  # s
-        self._overflowed = self._forgotten = 0
+        self._overflowed = self._forgotten = self.left_out = 0
+        self.objection = ""  # why the last one of those was left out that no file can hold
 
     @property
     def in_memory(self) -> int:
@@ -87,7 +89,7 @@ class Journal:
     @property
     def lost(self) -> int:
         """Transitions that neither disk nor memory has any more."""
-        return self._overflowed + self._forgotten
+        return self._overflowed + self._forgotten + self.left_out
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -110,7 +112,7 @@ class Journal:
         """What the thread does every FLUSH seconds."""
         with self._writing:
             while self._waiting:
-                self._held.append(self._waiting.popleft())
+                self._hold(self._waiting.popleft())
             if self.error and self._clock() < self._retry_at:
                 self._forget_too_many()
                 return
@@ -140,6 +142,13 @@ class Journal:
         finally:
             if not self._ending.is_set():
                 self.error = "the thread that writes has died"
+
+    def _hold(self, entry: Entry) -> None:
+        """One that no file can hold must not keep the others from it."""
+        if why := unwritable(entry):
+            self.left_out, self.objection = self.left_out + 1, why
+        else:
+            self._held.append(entry)
 
     def _write(self) -> None:
         while self._held:
@@ -222,17 +231,9 @@ def _synced(file: int, folder: Path) -> None:
     """The file and its name in the folder."""
     try:
         os.fsync(file)
-        _sync_folder(folder)
+        sync_folder(folder)
     finally:
         os.close(file)
-
-
-def _sync_folder(folder: Path) -> None:
-    listing = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(listing)
-    finally:
-        os.close(listing)
 
 
 def recent(folder: Path, most: int) -> list[Path]:
@@ -247,13 +248,9 @@ def recent(folder: Path, most: int) -> list[Path]:
 
 
 def repair(path: Path, contents: Contents) -> None:
-    """Ends a file that a crash has cut off: beside it first, then renamed, so that one of both is always there."""
-    beside = path.with_name(path.name + ".part")
-    with open(beside, "wb", buffering=0) as raw:
+    """Ends a file that a crash has cut off, with what was whole in it."""
+    with written_whole(path) as raw:
         whole = JournalFile(raw, contents.topic, contents.layout)
         for chunk in contents.chunks:
             whole.append(chunk)
         whole.end()
-        os.fsync(raw.fileno())
-    beside.replace(path)
-    _sync_folder(path.parent)

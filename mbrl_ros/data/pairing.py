@@ -14,6 +14,7 @@ from mbrl_ros.types import CHANGED, Action, Event, RobotState
 # Events after which the next state does not follow from the last.
 BREAKS = ("reset", "estop", "damp", "obey")
 MOST_RECORDS = 1000  # while no state comes, the guard goes on telling
+MOST_AHEAD_NS = 100_000_000  # of the newest state: as far as stamps are extrapolated between samples, and more
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,7 @@ class Pairing:
         self.waiting: deque[tuple[RobotState, RobotState]] = deque()
         self.records: deque[_Applied] = deque(maxlen=MOST_RECORDS)
         self.dropped = 0  # pairs of consecutive steps that could not be used
+        self.ahead = 0  # applied records that were told for a time that the robot had not come to
 
     def state(self, state: RobotState) -> list[Step]:
         if not state.is_finite():
@@ -72,6 +74,11 @@ class Pairing:
         return complete
 
     def applied(self, stamp_ns: int, target: np.ndarray, action: Action, model: int) -> list[Step]:
+        newest_ns = self.clock.newest_ns
+        if newest_ns is None or stamp_ns > newest_ns + MOST_AHEAD_NS:
+            # Robot time has not begun, has gone back, or this is nonsense: all that comes after it would count as late.
+            self.ahead += newest_ns is not None
+            return []
         effective_ns = stamp_ns + self.delay_ns
         if self.records and effective_ns < self.records[-1].stamp_ns:
             # Stamps are extrapolated between samples, so they may overlap a little.

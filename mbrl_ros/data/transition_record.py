@@ -19,7 +19,17 @@ LITTLE_ENDIAN_CDR = b"\0\1"
 MOST_PARTS = 64
 MOST = float(np.finfo(np.float32).max)  # what is learned from is kept in float32
 MOST_WHOLE = 2.0**53  # what a double counts to
-COUNTED = ("flags", "sequence", "seconds", "nanoseconds", "model", *START)
+# The most that each may be; none is negative. Times as of all messages (nodes/messages/fields.py), and so that a file
+# can hold them.
+COUNTED = {
+    "flags": MOST_WHOLE,
+    "sequence": 2**32 - 1,
+    "seconds": 2**31 - 86_400,
+    "nanoseconds": NS - 1,
+    "model": MOST_WHOLE,
+    "start_seconds": 2**33,
+    "start_nanoseconds": NS - 1,
+}
 
 
 class NotATransition(ValueError):
@@ -52,7 +62,7 @@ def transition_of(parts: dict[str, np.ndarray]) -> Transition:
     if missing:
         raise NotATransition(f"transition without {', '.join(missing)}")
     number = {k: float(parts[k][0]) for k in SCALARS + START}
-    if uncounted := [k for k in COUNTED if not abs(number[k]) <= MOST_WHOLE]:
+    if uncounted := [k for k, most in COUNTED.items() if not 0 <= number[k] <= most]:
         raise NotATransition(f"transition whose {', '.join(uncounted)} is beyond any count")
     return Transition(
         **{name: parts[name] for name in ARRAYS},

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.content import content_hash
 from mbrl_ros.control.report import SCHEMA, write_report
+from mbrl_ros.data.whole_file import write_whole
 from mbrl_ros.distilling.plot import plot_rounds
 from mbrl_ros.distilling.rounds import Round
 from mbrl_ros.distilling.set_up import new_distiller, policy_card
@@ -24,7 +25,6 @@ from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.native import torch_threads
 from mbrl_ros.learning.models import load_keepsake, load_model
 from mbrl_ros.learning.policies import for_robot
-from mbrl_ros.learning.version_files import write_whole
 from mbrl_ros.paths import POLICY, check_out, check_report, model_file
 from mbrl_ros.policies.card import PolicyCard
 from mbrl_ros.robots.features import FeatureLayout

@@ -53,7 +53,7 @@ class LiveDistilling:
         self._config, self._spec, self._warn = config.distill, spec, warn
         self._planner = replace(planner_of(config), threads=config.threads)
         self._files = VersionFiles(Path(config.folder), "policy", ".onnx")
-        self._refused: set[int] = set()
+        self._refused = self._files.refused()
         self._first = self._read(policy_file(self._planner, ""))
         self._published = self._newest_kept()
         known = [found[0].card.version for found in (self._first, self._published) if found]
@@ -95,6 +95,8 @@ class LiveDistilling:
     def refuse(self, versions: Set[int]) -> bytes | None:
         """These are not flown, nor to be beaten. Where the one published last is among them: what is to be published in
         its place, the last good one."""
+        mine = self._files.numbers() | ({self._first[0].card.version} if self._first else set())
+        self._write_down(versions & mine)
         self._refused |= versions
         before = self._rival
         if self._first and self._first[0].card.version in self._refused:
@@ -105,6 +107,14 @@ class LiveDistilling:
             return None
         self._in_vain = 0
         return self._rival[1] if self._rival else None
+
+    def _write_down(self, versions: Set[int]) -> None:
+        """So that a learner that starts again knows it, too."""
+        for version in sorted(versions):
+            try:
+                self._files.refuse(version)
+            except OSError as error:
+                self._warn(f"that policy {version} was refused is forgotten at the next start: {error}")
 
     @property
     def _rival(self) -> tuple[OnnxPolicy, bytes] | None:
@@ -168,14 +178,15 @@ class LiveDistilling:
         return None
 
     def _read(self, path: Path | None) -> tuple[OnnxPolicy, bytes] | None:
-        """With which the planner begins; None where it has none, or one that it leaves alone."""
+        """With which the planner begins; None where it has none, or one that it leaves alone or has refused."""
         if path is None or not path.is_file():
             return None
         content = path.read_bytes()
         try:
-            return self._loaded(content), content
+            policy = self._loaded(content)
         except PolicyRefused:
             return None
+        return None if policy.card.version in self._refused else (policy, content)
 
     def _loaded(self, content: bytes) -> OnnxPolicy:
         return for_robot(content, self._spec, self._planner)

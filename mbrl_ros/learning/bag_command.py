@@ -26,6 +26,7 @@ class Held:
     transitions: int
     repeated: int
     refused: int  # messages that are none
+    objection: str  # to the first of them
     step: float  # s, the usual time between two
     sequences: int  # unbroken pieces
     planners: int  # starts of one
@@ -54,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
 
 def held(entries: list[Entry]) -> Held:
     """In the order in which they were written."""
-    known, refused = {}, 0
+    known, refused = {}, []
     for entry in entries:
         try:
             t = decoded(entry.content)
-        except NotATransition:
-            refused += 1
+        except NotATransition as error:
+            refused.append(str(error))
         else:
             known.setdefault((t.start_ns, t.sequence), t.stamp_ns)
     keys, stamps = list(known), np.array(list(known.values()), np.int64)
@@ -68,8 +69,9 @@ def held(entries: list[Entry]) -> Held:
     planners = {start: [n for s, n in keys if s == start] for start in {start for start, _ in keys}}
     return Held(
         transitions=len(keys),
-        repeated=len(entries) - refused - len(keys),
-        refused=refused,
+        repeated=len(entries) - len(refused) - len(keys),
+        refused=len(refused),
+        objection=refused[0] if refused else "",
         step=float(np.median(steps)) / NS,
         sequences=len(keys) - sum(follows),
         planners=len(planners),
@@ -92,8 +94,8 @@ def _table_of_files(read_files: dict[Path, Contents]) -> Table:
     table.add_column("state")
     for path, contents in read_files.items():
         state = "ended" if contents.ended else f"cut off: {contents.torn} bytes behind the last whole record"
-        if contents.damaged:
-            state += f", {contents.damaged} chunks damaged"
+        if contents.damage:
+            state += f"; {contents.damage}"
         count = sum(map(len, contents.chunks))
         table.add_row(str(path), f"{path.stat().st_size / 1e6:.2f}", str(count), str(len(contents.chunks)), state)
     return table
@@ -104,7 +106,8 @@ def _table(about: Held, entries: list[Entry], read_files: dict[Path, Contents]) 
         "robot time": f"{about.transitions * about.step:.1f} s in {about.transitions} steps of {1e3 * about.step:g} ms",
         "sequences": f"{about.sequences} unbroken, of {about.planners} starts of a planner",
         "missing": f"{about.missing} by their numbers",
-        "left out": f"{about.repeated} repeated, {about.refused} no transitions",
+        "left out": f"{about.repeated} repeated, {about.refused} no transitions"
+        + (f", the first: {about.objection}" if about.objection else ""),
         "layout": ", ".join(sorted({c.layout or "not said" for c in read_files.values() if c.chunks})) or "-",
         "topic": ", ".join(sorted({c.topic for c in read_files.values() if c.chunks})) or "-",
     }

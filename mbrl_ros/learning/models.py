@@ -11,11 +11,12 @@ import numpy as np
 from mbrl_ros.config import ConfigError
 from mbrl_ros.data import keepsake
 from mbrl_ros.data.replay import ReplayBuffer
+from mbrl_ros.data.whole_file import write_whole
 from mbrl_ros.dynamics.calibration import STEPS, calibrated
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, ModelRefused, from_bytes, to_bytes
 from mbrl_ros.learning.learner import Learner
-from mbrl_ros.learning.version_files import VersionFiles, write_whole
+from mbrl_ros.learning.version_files import VersionFiles
 from mbrl_ros.paths import model_file
 from mbrl_ros.robots.features import FeatureLayout
 
@@ -71,6 +72,7 @@ class Versions:
         self._folder, self._layout = folder, layout
         self._files = VersionFiles(folder, "version", ".safetensors")
         self.save, self.highest = self._files.save, self._files.highest
+        self.refuse, self.refused, self.numbers = self._files.refuse, self._files.refused, self._files.numbers
 
     def save_keepsake(self, buffer: ReplayBuffer) -> None:
         """Some of what they have learned from: for all of them, since each goes on from the one before."""

@@ -10,10 +10,10 @@ from mbrl_ros.data import journal
 from mbrl_ros.data.inbox import Inbox
 from mbrl_ros.data.journal_file import Contents, Entry, read
 from mbrl_ros.data.transition_record import NotATransition, decoded
+from mbrl_ros.data.whole_file import write_whole
 from mbrl_ros.dynamics.storage import ModelRefused
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.progress import Progress, progress_bytes, progress_of
-from mbrl_ros.learning.version_files import write_whole
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import JournalConfig
 from mbrl_ros.types import Transition
@@ -40,15 +40,15 @@ class RunMemory:
         Returns the transitions that came after that progress was kept: to be taken as if they came now.
         """
         progress = self._progress()
-        seen = (progress.counts.start_ns, progress.counts.sequence) if progress else None
-        later = []
+        has_seen, later = _seen_by(progress), []
         for t in self._transitions(learner.config.capacity):
             if not inbox.accept(t):
                 continue
-            if seen is None or (t.start_ns, t.sequence) <= seen:
-                learner.add(t)
-            else:
-                later.append(t)
+            later.append(t)
+            if has_seen(t):  # and so all that came before it
+                for earlier in later:
+                    learner.add(earlier)
+                later = []
         if progress:
             try:
                 learner.go_on(progress)
@@ -102,14 +102,31 @@ class RunMemory:
         except OSError as error:
             self._warn(f"{path} is not read: {error.strerror}")
             return None
-        if contents.damaged:
-            self._warn(f"{path}: {contents.damaged} pieces are damaged and were left out")
+        if contents.damage:
+            self._warn(f"{path} is {contents.damage}; the file is left as it is")
         if contents.chunks and contents.layout != self._robot:
             self._warn(f"{path} is of another robot (layout {contents.layout}, not {self._robot})")
             return None
-        if contents.chunks and not contents.ended and not contents.damaged:
+        if contents.chunks and contents.only_cut_off:
             try:
                 journal.repair(path, contents)
             except OSError as error:
                 self._warn(f"{path} was cut off, and is left so: {error.strerror}")
         return contents
+
+
+def _seen_by(progress: Progress | None) -> Callable[[Transition], bool]:
+    """Whether that progress has seen a transition: asked of each, in the order in which they came. Starts of planners
+    need not be in that order, since clocks are set back."""
+    if progress is None:
+        return lambda t: True
+    counts, met = progress.counts, False
+
+    def has_seen(t: Transition) -> bool:
+        nonlocal met
+        met |= t.start_ns == counts.start_ns
+        return (
+            t.sequence <= counts.sequence if t.start_ns == counts.start_ns else not met and t.start_ns < counts.start_ns
+        )
+
+    return has_seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Imu, JointState
@@ -59,6 +60,12 @@ class StateAssembler:
         earliest = time.monotonic_ns() - since_ns
         return [topic for topic, heard_ns in self._heard.items() if heard_ns is None or heard_ns < earliest]
 
+    def refuse(self, topic: str, refusal: Refused) -> None:
+        """Counts a message that cannot be used."""
+        reason = f"{topic}: {refusal}"
+        if self.refused.note(reason):
+            self._report(reason)
+
     def _added(self, topic: str, read: Callable, message) -> RobotState | None:
         if topic not in self._recent:
             return None
@@ -72,9 +79,7 @@ class StateAssembler:
         try:
             sample = read(*arguments)
         except Refused as refusal:
-            reason = f"{topic}: {refusal}"
-            if self.refused.note(reason):
-                self._report(reason)
+            self.refuse(topic, refusal)
             return None
         self._heard[topic] = time.monotonic_ns()
         return sample
@@ -110,7 +115,8 @@ def subscribe_state(node, spec: RobotSpec, on_state: Callable[[RobotState], None
     takers = {topics.JOINT_STATES: assembler.joint_states, topics.IMU: assembler.imu, topics.ODOM: assembler.odom}
     for topic, take in takers.items():
         if topic.name in spec.state_topics:
-            topics.subscription(node, topic, _passing(take, on_state))
+            refuse = partial(assembler.refuse, topic.name)
+            topics.subscription(node, topic, _passing(take, on_state), refuse=refuse)
     return assembler
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from rclpy.clock import Clock, ClockType
@@ -25,6 +26,7 @@ from mbrl_ros.backends.urdf import urdf_text
 from mbrl_ros.control import realtime
 from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.endpoints import NAMELESS, gid_of, named, publishers_of
 from mbrl_ros.nodes.messages.fields import JointOrder, Refused
 from mbrl_ros.nodes.messages.motion import applied_of, mode_of, target_of
 from mbrl_ros.nodes.messages.state import clock_message, imu_message, joint_state_message, odometry_message
@@ -42,14 +44,13 @@ from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.refusals import Refusals
 from mbrl_ros.nodes.rivals import Rivals
 from mbrl_ros.nodes.run import run_node
+from mbrl_ros.nodes.self_report import DIAGNOSTICS_PERIOD, METRICS_PERIOD
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.settings import BridgeConfig
 from mbrl_ros.types import NS, Event, RobotState
 
 LEAST_SAMPLE_RATE = 100.0  # Hz
 REPEAT_PERIOD = 0.2  # s of wall time between two copies of one state in lockstep
-DIAGNOSTICS_PERIOD = 0.5  # s
-METRICS_PERIOD = 0.1  # s
 REAL_TIME_FACTOR = "real_time_factor"  # robot time per wall time, over the last second
 TRUE_VX = "true_vx"  # m/s, body frame
 METRICS = (REAL_TIME_FACTOR, keys.SLIPPED_SECONDS, TRUE_VX)
@@ -119,8 +120,10 @@ class Bridge(Node):
             topics.subscription(self, topics.APPLIED, self._taking(topics.APPLIED.name, self._on_applied))
         else:
             commands = topics.commands(self._spec)
-            topics.subscription(self, commands, self._taking(commands.name, self._on_command))
-            topics.subscription(self, topics.ROBOT_MODE, self._taking(topics.ROBOT_MODE.name, self._on_mode))
+            refuse = partial(self._refuse, commands.name)
+            topics.subscription(self, commands, self._taking(commands.name, self._on_command), refuse=refuse)
+            self._guard = f"{self.get_namespace().rstrip('/')}/{topics.ROBOT_MODE.publishers}"
+            topics.subscription(self, topics.ROBOT_MODE, self._on_mode, raw=True)
         self._rivals, self._rivalled = Rivals(self, topics.JOINT_STATES), False
 
     # What it is told
@@ -155,8 +158,16 @@ class Bridge(Node):
         except ValueError as refusal:  # a fault has made it something that is no target
             self._refuse(self._spec.command_topic, refusal)
 
-    def _on_mode(self, message) -> None:
-        self._driver.set_mode(mode_of(message))
+    def _on_mode(self, content: bytes, info) -> None:
+        """While the guard is there, its word counts. Of two by its name both are heard: one may be dead."""
+        topic, gid = topics.ROBOT_MODE, gid_of(info)
+        there = publishers_of(self, self.resolve_topic_name(topic.name))
+        try:
+            if gid is not None and self._guard in there.values() and there.get(gid) != self._guard:
+                raise Refused(f"of {named(gid, there.get(gid, NAMELESS))}, beside {self._guard}")
+            self._driver.set_mode(mode_of(topics.opened(content, topic)))
+        except Refused as refusal:
+            self._refuse(topic.name, refusal)
 
     def _on_applied(self, message) -> None:
         """One cycle of lockstep."""

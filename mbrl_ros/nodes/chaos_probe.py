@@ -7,7 +7,6 @@ busy starting and stopping processes judges nobody late.
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from typing import Protocol
 
 import numpy as np
@@ -79,15 +78,14 @@ class ChaosProbe:
     def _hear(self, topic: topics.Topic, callback: Callable, whole_info: bool = False) -> None:
         """`callback(message, when it was sent)`, or with all that the middleware says of it."""
 
-        def take(message, info) -> None:
+        def take(content: bytes, info) -> None:
             try:
+                message = topics.opened(content, topic)
                 callback(message, info if whole_info else info["source_timestamp"])
             except Refused as refusal:  # what is sent to do harm need not be readable
                 self.node.get_logger().debug(f"{topic.name}: {refusal}")
 
-        qos = copy(topics.QOS[topic.qos])
-        qos.depth = DEPTH
-        self.node.create_subscription(topic.type, topic.name, take, qos)
+        topics.subscription(self.node, topic, take, DEPTH, raw=True)
 
     def _told(self, message, info: dict) -> None:
         """What the stack sends; what an intruder does is its own."""

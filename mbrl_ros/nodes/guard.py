@@ -1,7 +1,8 @@
 """The guard: the only node that tells the robot anything. Wiring around safety/gate.py, which decides.
 
-It sends on every complete state, at once when a plan arrives that already holds, and from its own steady timer only
-when neither came for a while. In lockstep it answers each plan made from the newest state, and nothing else.
+It sends on every complete state, at once when a plan arrives that already holds, both at `max_rate` at most, and from
+its own steady timer only when neither came for a while. In lockstep it answers each plan made from the newest state,
+and nothing else.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.safety import gate, targets
 from mbrl_ros.safety.gate import Request
 from mbrl_ros.safety.memory import RUNGS, standing
+from mbrl_ros.safety.rate import Rate
 from mbrl_ros.settings import GuardConfig
 from mbrl_ros.types import FOLLOWED, NS, Action, Command, Event, RobotMode, RobotState
 
 WATCH_PERIOD = 0.01  # s
 LISTEN_NS = NS  # from the first state on, for latched events: was the robot left damped?
 BRIEF_DAMPING_NS = 100_000_000  # up to which a robot that damped itself has hardly moved its joints
+EARLY = 0.1  # share of the time between two commands at `max_rate` by which a sample may come early
 SILENCE_NS = 25_000_000  # without a command for this long, the guard repeats one: drivers damp after 50 ms
 
 # What the bridge and drivers announce, and what it means to the gate.
@@ -59,12 +62,14 @@ class Guard(ManagedNode):
         super().__init__("guard")
         self._settings = Settings(self, GuardConfig())
         self._estopped = False  # while inactive; an active guard's memory knows
+        self._left_damped = False  # by this guard, when it was deactivated
 
     def configure(self) -> None:
         config = self._settings.current
         self._spec = load_robot(config.robot)
         self._lockstep = config.lockstep
-        self._shortest_ns = round(0.9 * NS / config.max_rate)
+        self._shortest_ns = round((1 - EARLY) * NS / config.max_rate)
+        self._rate = Rate(config.max_rate)
         self._plan_order = JointOrder(self._spec.actuated_names)
         self._commands = topics.publisher(self, topics.commands(self._spec))
         self._modes = topics.publisher(self, topics.ROBOT_MODE)
@@ -85,6 +90,8 @@ class Guard(ManagedNode):
     def activate(self) -> None:
         config = self._settings.current
         self._memory = gate.initial(self._spec, config, simulation=not config.hardware)
+        if self._left_damped:
+            self._memory, _, _ = gate.request(self._memory, Request.LEFT_DAMPED, self._now())
         if self._estopped:
             self._memory, _, _ = gate.request(self._memory, Request.ESTOP, self._now())
         self._refused_plans = 0  # messages that are no plan for this robot; the gate counts what it refuses itself
@@ -102,10 +109,14 @@ class Guard(ManagedNode):
         self._garbage.begin(time.monotonic_ns())
 
     def deactivate(self) -> None:
-        """The last word: nobody holds the robot from here on. An estop stays latched."""
+        """The last word: nobody holds the robot from here on, nor once active again before somebody says stand_up.
+
+        An estop stays latched.
+        """
         self._estopped = self._memory.estopped
         self._garbage.end()
-        if self._memory.last is not None and self._memory.last.command is not None:
+        if self._sent_stamp_ns is not None:
+            self._left_damped = True
             self._set_mode(self._memory.rules.end_mode)
 
     def farewell(self) -> None:
@@ -123,7 +134,7 @@ class Guard(ManagedNode):
         self._memory = gate.receive_state(self._memory, state, now)
         if self._lockstep:
             self._answer()
-        elif self._sent_stamp_ns is None or not 0 <= state.stamp_ns - self._sent_stamp_ns < self._shortest_ns:
+        elif self._due(state.stamp_ns) and self._rate.allows(now, EARLY):
             self._send(now)
         self._garbage.after_tick(time.monotonic_ns())
 
@@ -140,7 +151,7 @@ class Guard(ManagedNode):
         self._memory = gate.receive_plan(self._memory, plan, now)
         if self._lockstep:
             self._answer()
-        elif gate.newest_plan_holds(self._memory, now):
+        elif gate.newest_plan_holds(self._memory, now) and self._rate.allows(now):
             self._send(now)
 
     def _on_event(self, message) -> None:
@@ -200,6 +211,10 @@ class Guard(ManagedNode):
         if self.active and not gate.paused(self._memory) and now - self._sent_ns >= SILENCE_NS:
             self._send(now)
 
+    def _due(self, stamp_ns: int) -> bool:
+        """Whether a sample of that time comes long enough after the last command."""
+        return self._sent_stamp_ns is None or not 0 <= stamp_ns - self._sent_stamp_ns < self._shortest_ns
+
     def _send(self, now: int) -> None:
         if now < self._quiet_until_ns:
             return
@@ -213,12 +228,13 @@ class Guard(ManagedNode):
         self._commands.publish(command_message(command.target, self._spec))
         self._applied.publish(applied_message(command, self._spec))
         self._sent_ns, self._sent_stamp_ns = now, command.stamp_ns
+        self._rate.sent(now)
         self._rungs.stand(standing(self._memory), now)
         self._actions[command.action] += 1
         self._clipped += decision.clipped
 
     def _set_mode(self, mode: RobotMode) -> None:
-        if mode is not self._mode:
+        if mode is not self._mode or self._company.mode_is_due():
             self._modes.publish(mode_message(mode))
             self._mode = mode
 
@@ -249,7 +265,8 @@ class Guard(ManagedNode):
         values |= self._rungs.diagnostics(self._now())
         values |= {keys.UNBELIEVED: self._memory.unbelieved, keys.DOUBT: self._memory.doubt}
         values |= {keys.LIMITED + kind: 0 for kind in targets.KINDS}
-        values |= {**self._memory.counts, **self._assembler.refused, "refused_plan_messages": self._refused_plans}
+        refused = self._refused_plans + self._company.unopened_plans
+        values |= {**self._memory.counts, **self._assembler.refused, "refused_plan_messages": refused}
         level, text = _summary(command, self._memory.rung.why if self._memory.rung else "")
         back_in_all = self._memory.counts.get("state_time_back", 0)
         back, self._seen_back = back_in_all - self._seen_back, back_in_all

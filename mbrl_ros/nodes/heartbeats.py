@@ -24,7 +24,8 @@ class Heartbeats:
     def outlived(self, older: bytes, newer: bytes, now_ns: int) -> bool | None:
         """Whether only the newer one of two publishers, by their gids, is heard of. None: too early to say."""
         if self._listener is None:
-            self._listener, self._since_ns = topics.subscription(self._node, topics.DIAGNOSTICS, self._hear), now_ns
+            self._listener = topics.subscription(self._node, topics.DIAGNOSTICS, self._hear, raw=True)
+            self._since_ns = now_ns
         self._heard |= dict.fromkeys(self._arrived, now_ns)
         self._arrived.clear()
         if now_ns - self._since_ns <= SILENT_NS:
@@ -39,6 +40,6 @@ class Heartbeats:
             self._heard.clear()
             self._arrived.clear()
 
-    def _hear(self, message, info) -> None:
+    def _hear(self, content: bytes, info) -> None:
         if gid := gid_of(info):
             self._arrived.add(gid[:PROCESS])

@@ -15,6 +15,7 @@ from random import Random
 import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.serialization import serialize_message
 from rclpy.utilities import remove_ros_args
 
 from mbrl_ros.nodes import topics
@@ -23,10 +24,12 @@ from mbrl_ros.nodes.messages.learning import bytes_message
 from mbrl_ros.nodes.messages.motion import command_message, plan_message, plan_of
 from mbrl_ros.nodes.run import run_node
 from mbrl_ros.robots.spec import RobotSpec, load_robot
+from mbrl_ros.types import Plan
 
 PERIOD = 0.02  # s between two messages where nothing sets the pace
 COPIES = 9  # of each state, beside the one that came: ten times the traffic
 GARBAGE = 1_000_000  # bytes
+HUGE = 20_000  # points of a plan
 VERSION = 1_000_000  # of the model that its plans say they come from: who follows them says so on `applied`
 AHEAD_NS = 5_000_000  # by which a plan of its own is newer than the planner's
 
@@ -58,6 +61,14 @@ class Intruder(Node):
 
     def plans_that_are_no_numbers(self) -> None:
         self._answer_plans(lambda shape: np.full(shape, np.nan))
+
+    def huge_plans(self) -> None:
+        """One that takes whoever opens it many steps of control."""
+        offsets = tuple(range(self._spec.dt_ns, (HUGE + 1) * self._spec.dt_ns, self._spec.dt_ns))
+        plan = Plan(0, 0, VERSION, 0, offsets, np.tile(self._target(), (HUGE, 1)))
+        content = serialize_message(plan_message(plan, self._spec))
+        publisher = topics.publisher(self, topics.PLAN)
+        self._often(lambda: self._send(publisher, content), period=0.2)
 
     def _answer_plans(self, targets: Callable[[tuple[int, int]], np.ndarray]) -> None:
         publisher = topics.publisher(self, topics.PLAN)
@@ -116,6 +127,7 @@ class Intruder(Node):
 DEEDS: dict[str, Callable[[Intruder], None]] = {
     "absurd-plans": Intruder.absurd_plans,
     "plans-that-are-no-numbers": Intruder.plans_that_are_no_numbers,
+    "huge-plans": Intruder.huge_plans,
     "commands": Intruder.commands,
     "garbage-models": Intruder.garbage_models,
     "flood": Intruder.flood,

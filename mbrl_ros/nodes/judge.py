@@ -97,9 +97,12 @@ class Judge(Node):
             try:
                 callback(message, Times(info["received_timestamp"], info["source_timestamp"]))
             except Refused as refusal:
-                self._refused.note(f"{topic.name}: {refusal}")
+                refuse(refusal)
 
-        topics.subscription(self, topic, take)
+        def refuse(refusal: Refused) -> None:
+            self._refused.note(f"{topic.name}: {refusal}")
+
+        topics.subscription(self, topic, take, refuse=refuse)
 
     def _state(self, message, at: Times) -> None:
         self._now_ns = stamp_of(message.header.stamp)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,38 +16,27 @@ from mbrl_ros.config import ConfigError
 from mbrl_ros.control import realtime
 from mbrl_ros.data.inbox import Inbox
 from mbrl_ros.distilling.live import LiveDistilling, planner_of
-from mbrl_ros.dynamics.ensemble import Ensemble
-from mbrl_ros.dynamics.storage import Card, to_bytes
-from mbrl_ros.learning.beginning import begin_well
+from mbrl_ros.dynamics.storage import to_bytes
 from mbrl_ros.learning.learner import Learner
-from mbrl_ros.learning.models import Versions, load_keepsake, load_model
+from mbrl_ros.learning.models import load_keepsake, load_model
 from mbrl_ros.learning.run_memory import RunMemory
+from mbrl_ros.learning.run_versions import RunVersions
 from mbrl_ros.nodes import diagnostic_keys as keys
-from mbrl_ros.nodes import lockstep, topics
+from mbrl_ros.nodes import learner_report, lockstep, topics
 from mbrl_ros.nodes.messages.fields import Refused
 from mbrl_ros.nodes.messages.learning import bytes_message, transition_of
-from mbrl_ros.nodes.messages.status import (
-    ERROR,
-    OK,
-    WARN,
-    diagnostics_message,
-    number_message,
-    status_message,
-    values_of,
-)
+from mbrl_ros.nodes.messages.status import ERROR, OK, diagnostics_message, number_message, status_message, values_of
 from mbrl_ros.nodes.offers import SigningPublisher
 from mbrl_ros.nodes.params import Settings
 from mbrl_ros.nodes.run import ManagedNode, run_node
+from mbrl_ros.nodes.self_report import DIAGNOSTICS_PERIOD, METRICS_PERIOD
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import LearnerConfig, RealtimeConfig
 from mbrl_ros.types import Transition
 
-DIAGNOSTICS_PERIOD = 0.5  # s
-METRICS_PERIOD = 0.1  # s
 IDLE = 0.05  # s between two looks at whether training is due
 TOLD = 10.0  # s for which the diagnostics say what was wrong on disk
-KEEPSAKE_EVERY = 10  # versions: a megabyte for twelve joints
 METRICS = (keys.HELD_OUT_ERROR, keys.DATA_SECONDS)
 
 
@@ -81,24 +69,19 @@ class LearnerNode(ManagedNode):
     def _build(self, config: LearnerConfig) -> None:
         """Goes on from this run's last good version; else from the model that the run starts with."""
         layout = FeatureLayout(self._spec)
-        self._first = load_model(config.model, "", layout)
-        self._versions = Versions(Path(config.folder), layout) if config.folder else None
-        self._kept = self._versions.newest() if self._versions else None
+        self._versions = RunVersions(config.folder, layout, load_model(config.model, "", layout), self._on_bad_disk)
         if config.folder and config.journal.enabled:
             topic, warn = self.resolve_topic_name(topics.TRANSITION.name), self.get_logger().warning
             self._memory = RunMemory(Path(config.folder), layout, topic, config.journal, warn)
-        found = self._kept[:2] if self._kept else self._first or (None, None)
-        self._learner = Learner(self._spec, config, *found, self._keepsake(config, layout))
-        if self._kept:
-            self._learner.version = max(self._learner.version, self._versions.highest())
+        self._learner = Learner(self._spec, config, *self._versions.newest, self._keepsake(config, layout))
+        self._versions.number(self._learner)
         # Learned from after the last round of training before the restart: taken when it goes on.
         self._later = self._memory.resume(self._learner, self._inbox) if self._memory else []
-        self._kept, wrong = begin_well(self._learner, self._versions, self._first) if self._kept else (None, {})
-        self._wrong = "; ".join(f"refused model {v} in {config.folder}: {why}" for v, why in wrong.items())
+        wrong = self._versions.begin(self._learner).items()
+        self._wrong = "; ".join(f"refused model {v} in {config.folder}: {why}" for v, why in wrong)
         if self._wrong:
             self.get_logger().error(self._wrong)
-        self._refused_versions = set(wrong)
-        self._offered = {card.version for _, card in (found, self._first or (None, None)) if card}
+            self._keep_progress()
 
     def _keepsake(self, config: LearnerConfig, layout: FeatureLayout) -> dict[str, np.ndarray] | None:
         """Of this run, where it goes on without a journal; else of the model that it starts with."""
@@ -106,7 +89,7 @@ class LearnerNode(ManagedNode):
             return None
         journaled = self._memory is not None and self._memory.holds_anything()
         try:
-            own = self._versions.keepsake() if self._kept and not journaled else None
+            own = None if journaled else self._versions.keepsake()
             return load_keepsake(config.model, "", layout) if own is None else own
         except ConfigError as error:
             self.get_logger().error(f"learning on without what the model knows: {error}")
@@ -119,8 +102,8 @@ class LearnerNode(ManagedNode):
         self._wrong_until = time.monotonic() + TOLD
         self._trained = self._distilled = 0.0  # s spent on each
         self._error = float("nan")
-        if self._kept:
-            self._models.publish(bytes_message(self._kept[2]))
+        if self._versions.kept:
+            self._models.publish(bytes_message(self._versions.kept[2]))
         if self._distilling and self._distilling.kept:
             self._policies.publish(bytes_message(self._distilling.kept))
         for missing in realtime.take(RealtimeConfig(cores=self._settings.current.cores)):
@@ -183,28 +166,17 @@ class LearnerNode(ManagedNode):
             if good is not None:
                 self.get_logger().warning("the newest policy was refused: the last good one is published again")
                 self._policies.publish(bytes_message(good))
-        refused = _versions_after(keys.MODEL_REFUSED, said)
-        refused = (refused & self._offered) - self._refused_versions
-        if not refused:
+        went_back = self._versions.refuse(_versions_after(keys.MODEL_REFUSED, said), self._learner)
+        if went_back is None:
             return
-        self._refused_versions |= refused
+        refused, good = went_back
         self._round = None  # what was being trained grew out of it
-        good = self._last_good()
+        self._keep_progress()
         if good is None:
             self.get_logger().error(f"versions {sorted(refused)} were refused, and none is left: learning anew")
-            self._learner.return_to(None)
         else:
-            model, card, content = good
-            self.get_logger().warning(f"versions {sorted(refused)} were refused: back to {card.version}")
-            self._learner.return_to(model, card)
-            self._models.publish(bytes_message(content))
-
-    def _last_good(self) -> tuple[Ensemble, Card, bytes] | None:
-        """The newest version that was not refused: of this run, else the one that it started with."""
-        kept = self._versions.newest(self._refused_versions) if self._versions else None
-        if kept is None and self._first and self._first[1].version not in self._refused_versions:
-            return *self._first, to_bytes(*self._first)
-        return kept
+            self.get_logger().warning(f"versions {sorted(refused)} were refused: back to {good[1].version}")
+            self._models.publish(bytes_message(good[2]))
 
     def _on_lockstep(self) -> tuple[bool, str]:
         """What is due has been trained: each version right after the transition that called for it."""
@@ -247,9 +219,15 @@ class LearnerNode(ManagedNode):
         self._round = None
         if self._losses:
             self._offer(float(np.mean(self._losses[-20:])))
-        if self._memory:
-            with self._kept_on_disk("how far learning has come"):
-                self._memory.keep_progress(self._learner)
+        self._keep_progress()
+
+    def _keep_progress(self) -> None:
+        if self._memory is None:
+            return
+        try:
+            self._memory.keep_progress(self._learner)
+        except OSError as error:
+            self._on_bad_disk(f"how far learning has come is not kept on disk: {error}")
 
     def _rest(self, worked: float) -> float:
         """Seconds to leave the machine to control after so many of training.
@@ -269,28 +247,15 @@ class LearnerNode(ManagedNode):
             self.get_logger().info(f"a candidate is not promoted: {verdict.objection}")
             return
         content = to_bytes(self._learner.incumbent, verdict.card)
-        self._save(verdict.card, content)
-        self._offered.add(verdict.card.version)
+        self._versions.promoted(verdict.card, self._learner.incumbent, content, self._learner.buffer)
         self._models.publish(bytes_message(content))
         self.get_logger().info(
             f"model {verdict.card.version}: {self._learner.seconds:.0f} s of data, "
             f"held-out error {verdict.candidate.error:.3f}, one-step R2 {verdict.candidate.one_step_r2:.3f}"
         )
 
-    def _save(self, card: Card, content: bytes) -> None:
-        if self._versions is None:
-            return
-        with self._kept_on_disk(f"model {card.version}"):
-            self._versions.save(card.version, content)
-            if card.version % KEEPSAKE_EVERY == 0:
-                self._versions.save_keepsake(self._learner.buffer)
-
-    @contextmanager
-    def _kept_on_disk(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            self.get_logger().error(f"{what} is not kept on disk: {error}", throttle_duration_sec=10.0)
+    def _on_bad_disk(self, trouble: str) -> None:
+        self.get_logger().error(trouble, throttle_duration_sec=10.0)
 
     # Distillation
 
@@ -321,8 +286,10 @@ class LearnerNode(ManagedNode):
             self._offer_policy(live, content)
 
     def _offer_policy(self, live: LiveDistilling, content: bytes) -> None:
-        with self._kept_on_disk(f"policy {live.version}"):
+        try:
             live.keep(content)
+        except OSError as error:
+            self._on_bad_disk(f"policy {live.version} is not kept on disk: {error}")
         self._policies.publish(bytes_message(content))
         self.get_logger().info(
             f"policy {live.version}: off its teacher by {live.last.imitation:.3f}, reward {live.last.reward:.3f} a step"
@@ -345,33 +312,14 @@ class LearnerNode(ManagedNode):
         live = self._live()
         if live and state == "waiting" and not live.waits(learner):
             state = "distilling"
-        values = {
-            keys.STATE: state,
-            keys.RECEIVED: inbox.received,
-            keys.MISSING: inbox.missing,
-            keys.DATA_SECONDS: learner.seconds,
-            keys.VERSION: learner.version,
-            keys.PROPOSED: learner.proposed,
-            keys.PROMOTED: learner.promoted,
-            keys.REFUSED: learner.refused,
-            keys.HELD_OUT_ERROR: self._error,
-            "duplicates": inbox.duplicates,
-            "refused_messages": self._refused_messages,
-        }
-        if live:
-            values |= {keys.POLICY_VERSION: live.version, keys.DISTILL_ROUNDS: live.rounds}
-            if live.last:
-                values |= {keys.IMITATION: live.last.imitation, keys.POLICY_REWARD: live.last.reward}
-        level, text = (WARN, f"{inbox.missing} transitions lost") if inbox.missing else (OK, state)
-        if self._wrong and time.monotonic() < self._wrong_until:
+        journal = self._memory.journal if self._memory else None
+        values = learner_report.values(state, learner, inbox, journal, live)
+        values |= {keys.HELD_OUT_ERROR: self._error, "refused_messages": self._refused_messages}
+        level, text = learner_report.verdict(inbox, journal) or (OK, state)
+        if self._wrong and level != ERROR and time.monotonic() < self._wrong_until:
             level, text = ERROR, self._wrong
-        if self._memory:
-            journal = self._memory.journal
-            values |= {keys.JOURNALED: journal.written, keys.NOT_JOURNALED: journal.in_memory + journal.lost}
-            values["journal_write_ms_max"] = 1e3 * journal.longest_write
-            if journal.error:
-                level, text = ERROR, f"the journal is not written, transitions are in memory only: {journal.error}"
-                self.get_logger().error(text, throttle_duration_sec=5.0)
+        if journal and journal.error:
+            self.get_logger().error(text, throttle_duration_sec=5.0)
         status = status_message(self.get_fully_qualified_name(), text, values, level)
         self._diagnostics.publish(diagnostics_message(self.get_clock().now().nanoseconds, [status]))
 

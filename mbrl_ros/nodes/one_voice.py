@@ -11,8 +11,9 @@ which node it belongs. Of the publishers of a topic one has the word:
 - who has spoken beside the owner never gets it. It may start again, once it is alone;
 - who is not listed yet, or has no name yet, waits where another has the word: a raw publisher never gets a name.
 
-All others are refused and named. Names can be forged, gids cannot be taken over: this stops mistakes and careless
-neighbours; who forges names is stopped by a key (authentic.py) or by SROS2 (docs/security.md).
+All others are refused and named, before their messages are opened, as a long one takes many steps of control to open.
+Names can be forged, gids cannot be taken over: this stops mistakes and careless neighbours; who forges names is stopped
+by a key (authentic.py) or by SROS2 (docs/security.md).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rclpy.clock import Clock, ClockType
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.endpoints import NAMELESS, Gid, gid_of, named, publishers_of
 from mbrl_ros.nodes.heartbeats import Heartbeats
+from mbrl_ros.nodes.messages.fields import Refused
 from mbrl_ros.types import NS
 
 SILENT_NS = NS // 2  # without a message for so long, who speaks all the time has fallen silent
@@ -147,10 +149,11 @@ class Heeded:
         owner = f"{node.get_namespace().rstrip('/')}/{topic.publishers}"
         self._heartbeats = Heartbeats(node) if "latched" in topic.qos else None
         self._voice = OneVoice(owner, self._publishers, self._heartbeats.outlived if self._heartbeats else None)
-        self._kept: dict[Gid, object] = {}  # of rare ones; newest last
+        self._kept: dict[Gid, bytes] = {}  # of rare ones; newest last
+        self.unopened = 0  # messages of who is heard that were none
         self._strangers: dict[Gid, str] = {}
         self._looked_ns = 0  # steady time
-        self._subscription = topics.subscription(node, topic, self._take, ROOM)
+        self._subscription = topics.subscription(node, topic, self._take, ROOM, raw=True)
         node.create_timer(LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     @property
@@ -158,17 +161,26 @@ class Heeded:
         """Who is refused now; empty where nobody is."""
         return "; ".join(map(self._refusal, self._strangers.items()))
 
-    def _take(self, message, info) -> None:
+    def _take(self, content: bytes, info) -> None:
         gid = gid_of(info)
         now_ns = time.monotonic_ns()
         self._kept.pop(gid, None)
         if self._voice.hears(gid, now_ns):
-            self._callback(message)
+            self._open(content)
             return
         if self._heartbeats and gid is not None:
-            self._kept[gid] = message
+            self._kept[gid] = content
         if gid not in self._strangers and now_ns - self._looked_ns > LOOK_PERIOD * NS:
             self._look()  # at once; but who sends many messages, or comes back again and again, is told of by the timer
+
+    def _open(self, content: bytes) -> None:
+        try:
+            message = topics.opened(content, self._topic)
+        except Refused as refusal:
+            self.unopened += 1
+            topics.log_unopened(self._node, self._topic, refusal)
+            return
+        self._callback(message)
 
     def _look(self) -> None:
         if not getattr(self._node, "active", True):
@@ -185,12 +197,12 @@ class Heeded:
 
     def _reconsider(self, now_ns: int) -> None:
         there = self._publishers()
-        for gid, message in reversed(list(self._kept.items())):
+        for gid, content in reversed(list(self._kept.items())):
             if self._voice.bars(gid) or (gid not in there and not self._voice.waits(gid, now_ns)):
                 del self._kept[gid]
             elif self._voice.hears(gid, now_ns):
                 del self._kept[gid]
-                self._callback(message)
+                self._open(content)
 
     def _refusal(self, stranger: tuple[Gid, str]) -> str:
         owner = self._voice.owner

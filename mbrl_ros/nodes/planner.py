@@ -362,6 +362,7 @@ class Planner(ManagedNode):
             "latency_ms": self._agent.latency_steps * self._spec.dt * 1e3,
             "state_gaps": self._watch.gaps,
             "pairs_dropped": self._experience.dropped,
+            "applied_ahead": self._experience.ahead,
             "cmd_vel_refused": self._command.refused,
             "policy_strange_steps": self._agent.strange_steps,
             "policy_strange_inputs": ", ".join(self._agent.strange_inputs),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.endpoints import Gid, gid_of, publishers_of
 
@@ -11,8 +13,9 @@ MOST_OWN = 1.5  # received for each sent; twice as many come in where a second p
 class Rivals:
     """The middleware lists a killed process for many seconds, so being listed is not enough: its messages count."""
 
-    def __init__(self, node, topic: topics.Topic):
-        self._node, self._topic = node, topic
+    def __init__(self, node, topic: topics.Topic, contradicted: Callable[[], None] = lambda: None):
+        """`contradicted` is called at each message of another, where messages say who sent them."""
+        self._node, self._topic, self._contradicted = node, topic, contradicted
         self._name = node.get_fully_qualified_name()
         self._listener = None
         self._own: Gid | None = None
@@ -34,7 +37,7 @@ class Rivals:
         if self._listener is None:
             self._heard: set[Gid] = set()
             self._nameless = 0  # messages that do not say who sent them
-            self._listener = topics.subscription(self._node, self._topic, self._hear)
+            self._listener = topics.subscription(self._node, self._topic, self._hear, raw=True)
             found = {}
         else:
             found = self._others(there)
@@ -57,12 +60,15 @@ class Rivals:
     def _too_many(self) -> bool:
         return self.sent > 0 and self._nameless > MOST_OWN * self.sent
 
-    def _hear(self, message, info) -> None:
+    def _hear(self, content: bytes, info) -> None:
+        """What it says does not matter, so it is not opened."""
         gid = gid_of(info)
         if gid is None:
             self._nameless += 1
         else:
             self._heard.add(gid)
+            if self._own is not None and gid != self._own:
+                self._contradicted()
 
     def _stop_listening(self) -> None:
         if self._listener is not None:

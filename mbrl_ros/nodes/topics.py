@@ -7,13 +7,16 @@ Names are relative: a namespace puts several robots in one graph. docs/topics.md
 
 from __future__ import annotations
 
+import inspect
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float32, Float64MultiArray, String, UInt8MultiArray
@@ -21,6 +24,7 @@ from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
+from mbrl_ros.nodes.messages.fields import Refused
 from mbrl_ros.robots.spec import RobotSpec
 
 
@@ -52,6 +56,7 @@ class Topic:
     publishers: str
     subscribers: str
     note: str = ""
+    most_bytes: int = 0  # of a message that is opened, which takes long where it is long; 0: any
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,15 @@ class ServiceEntry:
 JOINT_STATES = Topic(
     "joint_states", JointState, "sensor data", "robot", "planner, guard",
     "by name, any order; a missing joint is an error; from the bridge at the larger of 100 Hz and 1/dt",
+    most_bytes=32_768,
 )  # fmt: skip
-IMU = Topic("imu/data", Imu, "sensor data", "robot", "planner, guard", "orientation and body rates; body frame")
-ODOM = Topic("odom", Odometry, "sensor data", "robot", "planner, guard", "twist in the body frame, z above the ground")
+IMU = Topic(
+    "imu/data", Imu, "sensor data", "robot", "planner, guard", "orientation and body rates; body frame", most_bytes=4096
+)
+ODOM = Topic(
+    "odom", Odometry, "sensor data", "robot", "planner, guard", "twist in the body frame, z above the ground",
+    most_bytes=4096,
+)  # fmt: skip
 GROUND_TRUTH = Topic(
     "ground_truth/odom", Odometry, "sensor data", "bridge", "judges",
     "frames of odom; for judging only, nothing that controls reads it",
@@ -78,20 +89,27 @@ CMD_VEL_STAMPED = replace(CMD_VEL, type=TwistStamped, note="in place of Twist wi
 PLAN = Topic(
     "plan", JointTrajectory, "reliable 1", "planner", "guard",
     "joint targets from the stamp on; frame_id carries sequence, model version, gait origin, exploring",
+    most_bytes=65_536,
 )  # fmt: skip
 COMMANDS = Topic(
     "joint_group_position_controller/commands", Float64MultiArray, "reliable 1", "guard", "robot",
     "the ros2_control forward-command convention, joint names as layout labels; name and interface from the robot file",
+    most_bytes=16_384,
 )  # fmt: skip
-ROBOT_MODE = Topic("robot_mode", String, "latched", "guard", "robot", "position, damp or off")
+ROBOT_MODE = Topic(
+    "robot_mode", String, "latched", "guard", "robot", "position, damp or off; said again twice a second",
+    most_bytes=1024,
+)  # fmt: skip
 APPLIED = Topic(
     "applied", JointState, "reliable 50", "guard", "planner, judges; in lockstep the bridge",
     "what was sent; frame_id carries plan sequence, model version, action (follow, clip, scale, hold, sit, damp), mode",
+    most_bytes=32_768,
 )  # fmt: skip
 EVENTS = Topic(
     "events", DiagnosticStatus, "latched 100", "bridge, guard", "all",
     "robot: reset, fall, damp, obey, pause, resume, fault, error; guard: estop, release, mode, fall,"
     " stranger; with robot time",
+    most_bytes=16_384,
 )  # fmt: skip
 TRANSITION = Topic(
     "transition", Float64MultiArray, "reliable, transient local 3000", "planner", "learner",
@@ -175,11 +193,54 @@ def publisher(node, topic: Topic):
     return node.create_publisher(topic.type, topic.name, QOS[topic.qos])
 
 
-def subscription(node, topic: Topic, callback, least_depth: int = 1):
-    """`least_depth`: of the queue, where the topic's own is shorter."""
+def subscription(node, topic: Topic, callback, least_depth: int = 1, raw: bool = False, refuse=None):
+    """`least_depth`: of the queue, where the topic's own is shorter.
+
+    `raw`: `callback(content, info)` gets the message's bytes, for `opened`. Else it gets a message, and where the topic
+    has `most_bytes`, `refuse(why)` those that cannot be opened; without it they are logged.
+    """
     qos = copy(QOS[topic.qos])
     qos.depth = max(qos.depth, least_depth)
-    return node.create_subscription(topic.type, topic.name, callback, qos)
+    if topic.most_bytes and not raw:
+        callback, raw = _opening(topic, callback, refuse or partial(log_unopened, node, topic)), True
+    return node.create_subscription(topic.type, topic.name, callback, qos, raw=raw)
+
+
+def opened(content: bytes, topic: Topic):
+    """The message. Refused where it is longer than its kind can be, or none."""
+    if topic.most_bytes and len(content) > topic.most_bytes:
+        raise Refused(f"a message of {len(content)} bytes is not opened, {topic.most_bytes} are the most")
+    try:
+        return deserialize_message(content, topic.type)
+    except (RuntimeError, ValueError, MemoryError) as error:
+        raise Refused(f"{len(content)} bytes that are no {topic.type.__name__}: {error}") from error
+
+
+def log_unopened(node, topic: Topic, refusal: Refused) -> None:
+    node.get_logger().error(f"{topic.name}: {refusal}", throttle_duration_sec=2.0)
+
+
+def _opening(topic: Topic, callback, refuse):
+    """`callback` may take what the middleware says of a message beside it, as anywhere in rclpy."""
+    alone = _bears_one(callback)
+
+    def take(content: bytes, info) -> None:
+        try:
+            message = opened(content, topic)
+        except Refused as refusal:
+            refuse(refusal)
+            return
+        callback(message) if alone else callback(message, info)
+
+    return take
+
+
+def _bears_one(callback) -> bool:
+    try:
+        inspect.signature(callback).bind(object())
+    except TypeError:
+        return False
+    return True
 
 
 def service(node, entry: ServiceEntry, callback):

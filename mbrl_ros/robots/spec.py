@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +16,8 @@ from mbrl_ros.types import NS
 
 GRAVITY = 9.81  # m/s^2
 INTERFACES = ("position", "velocity", "effort")
+LONGEST_STEP = 10.0  # s
+LONGEST_FADE_IN = 60.0  # s
 STATE_TOPICS = ("joint_states", "imu/data", "odom")
 
 
@@ -34,6 +37,22 @@ class Joint:
     mirror: str | None = None  # the joint on the other side, with a minus where the sign changes
     actuated: bool = True
     continuous: bool = False  # an angle that wraps: the model sees its cosine and sine
+
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"joint {self.name}: {name} {value:g} is not a finite number")
+        for name in ("velocity", "acceleration"):
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise ConfigError(f"joint {self.name}: {name} {value:g} must be above 0: it holds in both directions")
+        for name in ("effort", "kp", "kv"):
+            if (value := getattr(self, name)) < 0:
+                raise ConfigError(f"joint {self.name}: {name} {value:g} must be 0 or above")
+        if self.position is not None and not -math.inf < self.position[0] < self.position[1] < math.inf:
+            raise ConfigError(
+                f"joint {self.name}: position [{self.position[0]:g}, {self.position[1]:g}] must be the lowest, then "
+                "the highest; leave it out where the joint turns freely"
+            )
 
 
 @dataclass(frozen=True)
@@ -122,6 +141,8 @@ class GateSpec:
         for name, value in vars(self).items():
             if name not in ("tilt_gravity_z", "min_height", "fade_in") and value is not None and not value > 0:
                 raise ConfigError(f"gate.{name} {value:g} must be above 0; leave it out where it is not to be checked")
+        if not 0 <= self.fade_in <= LONGEST_FADE_IN:
+            raise ConfigError(f"gate.fade_in {self.fade_in:g} s must be 0 (at once) to {LONGEST_FADE_IN:g} s")
 
 
 @dataclass(frozen=True)
@@ -163,20 +184,22 @@ class RobotSpec:
                 f"gate.min_height {lowest:g} m must be below base.stance_height {self.base.stance_height:g} m: "
                 "the guard would damp a robot that stands"
             )
-        if not self.dt > 0:
-            raise ConfigError(f"dt {self.dt} s must be above 0")
+        if not 0 < self.dt <= LONGEST_STEP:
+            raise ConfigError(f"dt {self.dt} s must be above 0, and {LONGEST_STEP:g} s at most")
         if self.sample_rate * self.dt < 0.999:
             raise ConfigError(f"dt {self.dt} needs a sample_rate of at least {1 / self.dt:g} Hz")
         for joint in self.joints:
             if joint.mirror is not None and joint.mirror.lstrip("-") not in names:
                 raise ConfigError(f"joint {joint.name}: mirror names no joint: {joint.mirror!r}")
+            needs = "the effort interface" if self.interface == "effort" else "gate.torque_margin"
+            limited = self.interface == "effort" or self.gate.torque_margin is not None
+            if joint.actuated and limited and not joint.effort > 0:
+                raise ConfigError(f"joint {joint.name}: effort {joint.effort:g} must be above 0: {needs} goes by it")
             if joint.actuated and self.interface == "position":
                 if joint.position is None or not joint.position[0] <= joint.stance <= joint.position[1]:
                     raise ConfigError(f"joint {joint.name}: stance {joint.stance} is outside its limits")
                 if not joint.kp > 0:
                     raise ConfigError(f"joint {joint.name}: a position interface needs kp > 0")
-                if joint.acceleration is not None and not joint.acceleration > 0:
-                    raise ConfigError(f"joint {joint.name}: acceleration {joint.acceleration:g} must be above 0")
         for leg in self.legs.each if self.legs else ():
             for name in leg.joints:
                 if name not in names:

@@ -158,15 +158,15 @@ def _counted(memory: GateMemory, reason: str) -> GateMemory:
 
 
 def decide(memory: GateMemory, robot_ns: int, steady_ns: int) -> tuple[GateMemory, Decision]:
-    """What to tell the robot at robot time `robot_ns`. Asked for the same time again, nothing advances."""
-    if memory.last is not None and robot_ns == memory.last_robot_ns:
+    """What to tell the robot at robot time `robot_ns`. Asked for the same times again, nothing advances."""
+    now = clock(memory, steady_ns)
+    if memory.last is not None and (robot_ns, now) == (memory.last_robot_ns, memory.last_ns):
         return memory, replace(memory.last, events=())
     if memory.state is None:
         return memory, Decision(None, ())
-    now = clock(memory, steady_ns)
     memory = _first_rung(memory, now) if memory.rung is None else memory
     memory = _released(memory, now)
-    if _uncommanded(memory, robot_ns):
+    if _uncommanded(memory, now):
         memory = from_measured(memory, now, "no command was sent for a while")
 
     rules, state_age = memory.rules, now - memory.trusted_ns
@@ -189,17 +189,13 @@ def decide(memory: GateMemory, robot_ns: int, steady_ns: int) -> tuple[GateMemor
             memory = replace(memory, plans=book.lost(memory.plans))
         memory = entered(memory, rung)
 
-    step_ns, stepped_ns = _step_begin(memory, robot_ns, now), memory.stepped_ns
-    step_target, step_move = memory.step_target, memory.step_move
+    step_ns = _step_begin(memory, robot_ns, now)
     if step_ns != memory.step_ns:
-        stepped_ns = now
-        step_target, step_move = memory.target, memory.target - memory.step_target
-    elif step_move is None:
-        step_move = np.zeros_like(step_target)
+        memory = replace(memory, step=targets.next_step(memory.step), step_ns=step_ns, stepped_ns=now)
     seen = memory.state if state_age <= rules.max_age_ns else None
 
     def within_limits(wanted: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-        return targets.limited(rules.targets, wanted, step_target, step_move, seen)
+        return targets.limited(rules.targets, wanted, memory.step, seen)
 
     command, limited = _command(memory, held, robot_ns, now, within_limits)
     for kind in limited:
@@ -207,14 +203,11 @@ def decide(memory: GateMemory, robot_ns: int, steady_ns: int) -> tuple[GateMemor
     decision = Decision(command, tuple(Event(name, robot_ns, message) for name, message in memory.news), limited)
     memory = replace(
         memory,
-        target=command.target,
-        step_target=step_target,
-        step_move=step_move,
-        step_ns=step_ns,
-        stepped_ns=stepped_ns,
+        step=targets.moved(memory.step, command.target),
         lookup_ns=lookup_ns,
         last=decision,
         last_robot_ns=robot_ns,
+        last_ns=now,
         news=(),
     )
     return memory, decision
@@ -230,7 +223,7 @@ def _step_begin(memory: GateMemory, robot_ns: int, now: int) -> int:
     if elapsed < dt_ns:
         return memory.step_ns
     jumped, went_back = elapsed >= 2 * dt_ns, memory.begun_ns and 0 <= now - memory.begun_ns < UNSTEADY_NS
-    if (jumped or went_back) and _into_step(memory, now) + memory.rules.slack_ns < dt_ns:
+    if (jumped or went_back) and _into_step(memory, now) < dt_ns:
         return memory.step_ns
     return robot_ns if jumped else memory.step_ns + dt_ns
 
@@ -241,10 +234,11 @@ def _into_step(memory: GateMemory, now: int) -> int:
     return passed if memory.stepped_ns and 0 <= passed < dt_ns else dt_ns
 
 
-def _uncommanded(memory: GateMemory, robot_ns: int) -> bool:
+def _uncommanded(memory: GateMemory, now: int) -> bool:
+    """No command was sent for a while, by the clock: robot time that jumps is no silence."""
     if memory.last is None or memory.rung.stage is Stage.DAMP:
         return False
-    return robot_ns - memory.last_robot_ns > memory.rules.uncommanded_ns
+    return now - memory.last_ns > memory.rules.uncommanded_ns
 
 
 def _first_rung(memory: GateMemory, now: int) -> GateMemory:

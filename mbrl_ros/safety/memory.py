@@ -81,20 +81,24 @@ class GateMemory:
     estopped: bool = False
     left_damped: bool = False  # the robot was found damped
     release: str = ""  # the request that ends the damping once the robot is upright and still
-    target: np.ndarray | None = None  # (A,) last sent
-    step_target: np.ndarray | None = None  # (A,) in force when the present step began: what rate limits measure from
-    step_move: np.ndarray | None = None  # (A,) what had changed in the step before, to come there
+    step: targets.Step | None = None  # targets of the present step of dt; none before the first state
     step_ns: int = 0  # robot time at which it began
     stepped_ns: int = 0  # clock at which it did; 0 before the first
     lookup_ns: int = 0  # robot time last looked up in the plans; never goes back, so no point is taken twice
     last: Decision | None = None
     last_robot_ns: int = 0
+    last_ns: int = 0  # clock
     news: tuple[tuple[str, str], ...] = ()  # (name, message) of events not told yet
     counts: Mapping[str, int] = field(
         default_factory=lambda: MappingProxyType({})
     )  # refused plans and states by reason, limited targets by limit
     paused_at_ns: int | None = None
     paused_ns: int = 0  # in all
+
+    @property
+    def target(self) -> np.ndarray | None:
+        """(A,) last sent."""
+        return None if self.step is None else self.step.now
 
 
 def initial(spec: RobotSpec, config: GuardConfig, simulation: bool) -> GateMemory:

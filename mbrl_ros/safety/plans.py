@@ -14,6 +14,11 @@ FURTHEST_AHEAD_STEPS = 10
 
 KEPT = 16
 
+# Far more than any planner sends; who sends more only takes the guard's time.
+MOST_POINTS = 100
+
+SPACING = 0.99  # of dt, between points at least: nearer ones would move a target to and fro within a step
+
 # Once plans were lost, so many must come in time before they are followed again: a planner that is only just too slow
 # would else be followed and lost many times a second.
 OWED_AFTER_LOSS = 3
@@ -34,11 +39,12 @@ class PlanBook:
 def fault(book: PlanBook, plan: Plan, state_ns: int, now_ns: int) -> str | None:
     """Why `plan` is refused. `state_ns` is the newest state's stamp."""
     offsets, furthest = plan.offsets_ns, FURTHEST_AHEAD_STEPS * book.dt_ns
-    if not offsets or plan.targets.shape != (len(offsets), book.actuated):
+    if not 0 < len(offsets) <= MOST_POINTS or plan.targets.shape != (len(offsets), book.actuated):
         return "plan_shape"
     if not np.isfinite(plan.targets).all():
         return "plan_not_finite"
-    if not 0 <= offsets[0] <= furthest or any(b <= a for a, b in zip(offsets, offsets[1:], strict=False)):
+    nearest = SPACING * book.dt_ns
+    if not 0 <= offsets[0] <= furthest or any(b - a < nearest for a, b in zip(offsets, offsets[1:], strict=False)):
         return "plan_offsets"
     if plan.stamp_ns + offsets[-1] + book.dt_ns <= state_ns:
         return "plan_past"

@@ -9,10 +9,11 @@ import numpy as np
 
 from mbrl_ros.safety import envelope as limits
 from mbrl_ros.safety import plans as book
+from mbrl_ros.safety import targets
 from mbrl_ros.safety.ladder import Rung, Stage
 from mbrl_ros.safety.memory import GateMemory, clock, tilt
 
-LEFT_DAMPED = "the robot damped itself before this guard came: call stand_up"
+LEFT_DAMPED = "the robot was left damped, by its driver or on deactivation: call stand_up"
 
 
 class Request(StrEnum):
@@ -21,7 +22,7 @@ class Request(StrEnum):
     STAND_UP = "stand_up"
     SIT_DOWN = "sit_down"
     SIM_RESET = "sim_reset"  # the simulation put the robot back into its stance
-    LEFT_DAMPED = "left_damped"  # the driver damped by itself before this guard came: another guard has died
+    LEFT_DAMPED = "left_damped"  # before this guard came: another one has died, or it was deactivated itself
     DRIVER_DAMPED = "driver_damped"  # the driver damped by itself for a while
     PAUSE = "pause"  # the simulation stands still: no age grows
     RESUME = "resume"
@@ -168,4 +169,4 @@ def from_measured(memory: GateMemory, now: int, why: str) -> GateMemory:
 
 def rebased(memory: GateMemory, target: np.ndarray) -> GateMemory:
     """With `target` as where targets are limited from, at rest: what moved them before says nothing of it."""
-    return replace(memory, target=target, step_target=target, step_move=None)
+    return replace(memory, step=targets.at_rest(target))

@@ -2,7 +2,11 @@
 
 A target may lose speed as fast as it likes: a limit on braking would carry it past where it was to stop. The torque is
 a proxy, what the joint's own servo would make of target, position and velocity; where it asks for more than the robot
-file allows, the target is brought nearer to the measured posture. The other three are kept whatever the torque says.
+file allows, the target is brought nearer to the measured posture. The other three are kept whatever the torque says,
+and position is the last word whatever the others say.
+
+Speed and its gain are judged from where the target was when the step of dt began. Several commands within one step
+could still send it to and fro; so its ways within a step, there and back, add up to one step of its speed at most.
 
 An effort or a velocity says nothing of where it leads. So it is judged by where the joint is: beyond its limits nothing
 drives it further out, and above its own fastest no effort speeds it up.
@@ -10,7 +14,7 @@ drives it further out, and above its own fastest no effort speeds it up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +46,29 @@ class TargetLimits:
     fastest: np.ndarray  # velocity of the joint
 
 
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What the targets of one step of dt are judged from, each (A,)."""
+
+    begin: np.ndarray  # in force when the step began
+    move: np.ndarray  # what had changed in the step before, to come there
+    now: np.ndarray  # last sent
+    path: np.ndarray  # how far targets have moved since the step began, to and fro
+
+
+def at_rest(target: np.ndarray) -> Step:
+    return Step(target, np.zeros_like(target), target, np.zeros_like(target))
+
+
+def next_step(step: Step) -> Step:
+    return Step(step.now, step.now - step.begin, step.now, np.zeros_like(step.now))
+
+
+def moved(step: Step, target: np.ndarray) -> Step:
+    """With `target` sent."""
+    return replace(step, now=target, path=step.path + np.abs(target - step.now))
+
+
 def target_limits(spec: RobotSpec) -> TargetLimits:
     low, high = spec.target_limits
     position = spec.interface == "position"
@@ -66,30 +93,31 @@ def _turns_freely(joint: Joint) -> bool:
 
 
 def limited(
-    limits: TargetLimits, target: np.ndarray, previous: np.ndarray, move: np.ndarray, state: RobotState | None
+    limits: TargetLimits, target: np.ndarray, step: Step, state: RobotState | None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """`target` within the limits; and which of KINDS changed it.
-
-    `previous` was in force in the step before, `move` is what had changed to come there. No `state`: it is too old to
-    judge anything by.
-    """
+    """`target` within the limits; and which of KINDS changed it. No `state`: it is too old to judge anything by."""
     if limits.step is None:
         return _held_back(limits, target, state)
     down = up = limits.step
     if limits.gain is not None:
-        down = np.minimum(down, limits.gain - np.minimum(move, 0.0))
-        up = np.minimum(up, limits.gain + np.maximum(move, 0.0))
-    low, high = np.maximum(limits.low, previous - down), np.minimum(limits.high, previous + up)
-    hurried = _clipped(target, low, high)
+        down = np.minimum(down, limits.gain - np.minimum(step.move, 0.0))
+        up = np.minimum(up, limits.gain + np.maximum(step.move, 0.0))
+    left = np.maximum(limits.step - step.path, 0.0)
+    low, high = np.maximum(step.begin - down, step.now - left), np.minimum(step.begin + up, step.now + left)
+
+    def within(wanted: np.ndarray) -> np.ndarray:
+        return _clipped(_clipped(wanted, low, high), limits.low, limits.high)
+
+    hurried = within(target)
     allowed = hurried
     if limits.torque is not None and state is not None:
         # kp (target - position) - kv velocity, within the torque
         rest = state.joint_position[limits.driven] + state.joint_velocity[limits.driven] * limits.kv / limits.kp
         most = limits.torque / limits.kp
-        allowed = _clipped(_clipped(target, rest - most, rest + most), low, high)
+        allowed = within(_clipped(target, rest - most, rest + most))
     if not _differ(allowed, target):
         return allowed, ()
-    return allowed, _kinds(limits, previous, target, hurried, allowed)
+    return allowed, _kinds(limits, step, left, target, hurried, allowed)
 
 
 def _held_back(
@@ -109,10 +137,11 @@ def _one_way(target: np.ndarray, only_up: np.ndarray, only_down: np.ndarray) -> 
     return _clipped(target, np.where(only_up, 0.0, -np.inf), np.where(only_down, 0.0, np.inf))
 
 
-def _kinds(limits: TargetLimits, previous, target, hurried, allowed) -> tuple[str, ...]:
-    """`hurried` is what the torque would have been asked for."""
+def _kinds(limits: TargetLimits, step: Step, left, target, hurried, allowed) -> tuple[str, ...]:
+    """`left` is how far a target may still go in this step, `hurried` what the torque would have been asked for."""
     inside = _clipped(target, limits.low, limits.high)
-    slowed = _clipped(inside, previous - limits.step, previous + limits.step)
+    slowed = _clipped(inside, step.begin - limits.step, step.begin + limits.step)
+    slowed = _clipped(_clipped(slowed, step.now - left, step.now + left), limits.low, limits.high)
     return _changed(
         (POSITION, target, inside),
         (RATE, inside, slowed),

@@ -83,10 +83,11 @@ class RobotStub:
         for topic, message in zip((topics.JOINT_STATES, topics.IMU, topics.ODOM), sample, strict=True):
             self._to[topic.name].publish(message)
 
-    def send_plan(self) -> None:
+    def send_plan(self, first: int = 1) -> None:
+        """Its first point holds `first` steps from now."""
         dt = self.spec.dt_ns
         target = np.tile(self.plan_target, (4, 1))
-        plan = Plan(self.now_ns, self.sequence, 7, 0, tuple((1 + i) * dt for i in range(4)), target)
+        plan = Plan(self.now_ns, self.sequence, 7, 0, tuple((first + i) * dt for i in range(4)), target)
         message = plan_message(plan, self.spec)
         if self.spoil_plan:
             self.spoil_plan(message)

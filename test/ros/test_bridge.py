@@ -5,11 +5,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import rclpy
+import rclpy.subscription
 from driven_bridge import DT, SPEC, Driven, drive, target
 from std_msgs.msg import Float64MultiArray
 
 from mbrl_ros.nodes import topics
+from mbrl_ros.nodes.endpoints import publishers_of
 from mbrl_ros.nodes.messages.fields import stamp_of
+from mbrl_ros.nodes.messages.motion import mode_message
 from mbrl_ros.nodes.messages.state import base_of
 from mbrl_ros.nodes.messages.status import ERROR, values_of
 from mbrl_ros.types import NS, RobotMode
@@ -17,6 +21,10 @@ from mbrl_ros.types import NS, RobotMode
 CROUCH = np.tile([0.0, 1.1, -2.0], 4)
 SAG = 0.12  # rad, by which the joints give way under the robot's weight
 TOO_LONG = 100_000_000  # ns of robot time: twice as long as a robot may go uncommanded
+
+
+def says_who():
+    return "publisher_gid" in getattr(getattr(rclpy.subscription, "MessageInfo", None), "__annotations__", {})
 
 
 @pytest.fixture
@@ -43,6 +51,29 @@ def test_robot_is_held_in_stance_until_position_mode_and_a_command(driven):
     driven.for_robot_time(0.3)
     assert driven.state.joint_position == pytest.approx(SPEC.stance, abs=SAG), "no command since the mode"
     assert driven.events == []
+
+
+@pytest.mark.skipif(not says_who(), reason="this rclpy does not say which publisher a message came from")
+def test_while_the_guard_is_there_its_word_alone_sets_the_mode(driven, probe):
+    """An estop is not undone by a stray word, nor a walk ended by one."""
+    guard, evil = (rclpy.create_node(name, context=probe.context) for name in ("guard", "evil"))
+    own, other = (topics.publisher(node, topics.ROBOT_MODE) for node in (guard, evil))
+    told = lambda: values_of(driven.diagnostics[-1])["robot_mode"] if driven.diagnostics else ""  # noqa: E731
+    refused = lambda: int(values_of(driven.diagnostics[-1])["refused_messages"]) if driven.diagnostics else 0  # noqa: E731
+    probe.until_connected(own, other)
+    probe.until(lambda: len(publishers_of(evil, "/robot_mode")) == 3, "all who may speak")
+    own.publish(mode_message(RobotMode.DAMP))
+    probe.until(lambda: told() == RobotMode.DAMP, "the guard's word")
+    other.publish(mode_message(RobotMode.POSITION))
+    probe.until(lambda: refused() == 1, "a refusal")
+    assert told() == RobotMode.DAMP
+    own.publish(mode_message(RobotMode.POSITION))
+    probe.until(lambda: told() == RobotMode.POSITION, "the guard's word")
+    guard.destroy_node()
+    probe.until(lambda: len(publishers_of(evil, "/robot_mode")) == 2, "the guard to go")
+    other.publish(mode_message(RobotMode.OFF))
+    probe.until(lambda: told() == RobotMode.OFF, "where no guard is, whoever speaks is obeyed")
+    evil.destroy_node()
 
 
 def test_commands_are_followed(driven):

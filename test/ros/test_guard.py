@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from robot_stub import QUICK, SAMPLE, RobotStub, guarded_stub, prompt_robot
 
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.state import joint_state_message
-from mbrl_ros.types import Action, RobotMode
+from mbrl_ros.types import NS, Action, RobotMode
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_stance_is_held_until_plans_come_and_then_they_are_followed(start):
     stub.applies("plans are followed", action=Action.FOLLOW, model=7)
     stub.sample()
     np.testing.assert_allclose(stub.commands[-1], stub.plan_target)
-    assert stub.modes == [RobotMode.POSITION]
+    assert set(stub.modes) == {RobotMode.POSITION}
     stamps = [command.stamp_ns for command in stub.applied]
     late = [stub.now_ns - stamp for stamp in stamps[-3:]]
     assert all(abs(ns) < 60e6 for ns in late), late
@@ -180,21 +181,47 @@ def estopped_until_reset(stub):
     stub.applies("plans are followed again", action=Action.FOLLOW)
 
 
-def test_a_guard_whose_driver_misses_it_before_its_first_command_waits_for_stand_up(walking, probe):
-    def comes_anew():
-        """With states, and before it has said anything; a busy machine may need more than one try."""
+def test_a_guard_that_was_deactivated_waits_for_stand_up_once_it_is_active_again(walking, probe):
+    for _ in range(2):  # the second time before its first command
         turn(walking, probe, Transition.TRANSITION_DEACTIVATE)
         walking.applied.clear()
         turn(walking, probe, Transition.TRANSITION_ACTIVATE)
-        for _ in range(10):
-            walking.sample()
-        return not walking.applied
-
-    assert any(comes_anew() for _ in range(5))
-    walking.send_event("damp")
     walking.applies("damping", action=Action.DAMP)
+    for _ in range(20):
+        walking.sample()
+    assert {command.action for command in walking.applied} == {Action.DAMP}
     assert walking.call(topics.STAND_UP)[0]
     walking.applies("plans are followed again", action=Action.FOLLOW)
+
+
+def test_a_flood_of_plans_that_hold_at_once_makes_the_guard_speak_no_more_often_than_it_may(walking, probe):
+    good = walking.plan_target
+    sent, begun = len(walking.applied), time.monotonic()
+    due = begun
+    while time.monotonic() < begun + 1.0:
+        if time.monotonic() >= due:
+            due += SAMPLE
+            walking.now_ns += round(SAMPLE * NS)
+            walking.send_state()
+        walking.plan_target = good + (0.3 if walking.sequence % 2 else -0.3)
+        walking.send_plan(first=0)
+        probe.spin(0.001)
+    seconds, commands = time.monotonic() - begun, len(walking.applied) - sent
+    assert 110 * seconds < commands <= 220 * seconds, "plans are told as they come, at max_rate"
+
+
+def test_a_guard_whose_driver_misses_it_before_its_first_command_waits_for_stand_up(start):
+    stub = start(*QUICK)
+    stub.plan_target = stub.spec.stance
+
+    def damped_until_it_speaks():
+        stub.send_event("damp")
+        return bool(stub.applied)
+
+    stub.until(damped_until_it_speaks, "the first command")
+    assert {command.action for command in stub.applied} == {Action.DAMP}
+    assert stub.call(topics.STAND_UP)[0]
+    stub.applies("plans are followed", action=Action.FOLLOW)
 
 
 def test_sit_down_and_stand_up(walking):

@@ -11,8 +11,10 @@ import rclpy
 import rclpy.subscription
 from graph import Graph
 from planner_alone import PlannerAlone
+from rclpy.serialization import serialize_message
 from robot_stub import QUICK, RobotStub, prompt_robot
 from test_lockstep_learner import EAGER
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from weights import numbered
 
 from mbrl_ros.nodes import topics
@@ -152,6 +154,46 @@ def test_planner_takes_the_word_from_a_stranger_that_was_first(probe, start_guar
         stub.applied.clear()
         stub.until(lambda: len(stub.applied) > 50, "commands")
         assert {command.model for command in stub.applied} == {7}
+
+
+@says_who
+def test_plan_of_megabytes_does_not_keep_the_guard_from_the_robot(walking, evil):
+    """Opened, each takes 0.3 s."""
+    point = JointTrajectoryPoint(positions=[0.0] * 12)
+    huge = serialize_message(JointTrajectory(joint_names=list(walking.spec.actuated_names), points=[point] * 20_000))
+    to, sent_ns = topics.publisher(evil, topics.PLAN), []
+    at = lambda _, info: sent_ns.append(info["source_timestamp"])  # noqa: E731
+    topics.subscription(walking.node, topics.APPLIED, at, raw=True)
+    walking.until(lambda: len(sent_ns) > 10, "commands")
+    for _ in range(8):
+        to.publish(huge)
+        for _ in range(20):
+            walking.sample()
+    walking.until_level(ERROR, "plan: ", EVIL)
+    late = np.diff(sent_ns) > 200e6
+    assert late.sum() < 3, "a busy machine lets it wait once or twice, not at each plan"
+
+
+def test_what_is_no_message_or_too_long_a_plan_is_refused_and_ends_nobody(walking):
+    point = JointTrajectoryPoint(positions=[0.0] * 12)
+    walking._to["plan"].publish(serialize_message(JointTrajectory(points=[point] * 1000)))
+    walking._to["plan"].publish(b"\x00\x01\x00\x00no plan at all")
+    walking._to["joint_states"].publish(b"\x00\x01\x00\x00no joints")
+    walking.until(lambda: int(walking.diagnostics[-1]["refused_plan_messages"]) == 2, "them to be counted")
+    assert any("joint_states: " in key and "no JointState" in key for key in walking.diagnostics[-1])
+    walking.applies("plans are followed still", action=Action.FOLLOW)
+
+
+def test_estop_is_not_undone_by_a_word_on_robot_mode(walking, evil):
+    """The last word is the guard's, whoever spoke before."""
+    other = topics.publisher(evil, topics.ROBOT_MODE)
+    assert walking.call(topics.ESTOP)[0]
+    walking.until(lambda: walking.modes[-1] == RobotMode.DAMP, "damp")
+    for _ in range(3):
+        said = len(walking.modes)
+        other.publish(mode_message(RobotMode.POSITION))
+        walking.until(lambda said=said: RobotMode.POSITION in walking.modes[said:], "the stranger's word")
+        walking.until(lambda: walking.modes[-1] == RobotMode.DAMP, "the guard's")
 
 
 @pytest.mark.skipif(GIDS, reason="this rclpy says which publisher a message came from")

@@ -47,3 +47,10 @@ def test_info_of_nothing_says_where_journals_are(tmp_path, capsys):
     assert status == 2 and "runs/" in error
     status, _, error = mbrl(capsys, "bag", "info", str(tmp_path))
     assert status == 2 and "learner.journal.enabled" in error
+
+
+def test_info_of_numbers_beyond_any_count_says_that_they_are_no_transitions(tmp_path, capsys):
+    spoilt = serialize_message(transition_message(transition(1, stamp_ns=2**53 * 10**9)))
+    journal(tmp_path, entry(0), Entry(spoilt, 1, 2**64 - 1, 1)).close()
+    status, said, _ = mbrl(capsys, "bag", "info", str(tmp_path))
+    assert status == 0 and "1 no transitions, the first: transition whose" in " ".join(said.split())

@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from mbrl_ros.backends import faults as bridge
-from mbrl_ros.chaos import command
+from mbrl_ros.chaos import command, matrix
 from mbrl_ros.chaos.faults import FAULTS
 from mbrl_ros.chaos.limits import Limits
 from mbrl_ros.chaos.machine import MACHINE
 from mbrl_ros.chaos.poison import FACTOR, damage_newest_version, poison_newest_version, version_files
 from mbrl_ros.chaos.promises import DAMPS, HOLDS, REFUSED, WALKS_ON, Promise, Row, broken
 from mbrl_ros.chaos.timeline import At, Timeline
+from mbrl_ros.chaos.trial import Losses
 from mbrl_ros.config import ConfigError
 from mbrl_ros.dynamics.storage import ModelRefused, from_bytes
+from mbrl_ros.nodes import diagnostic_keys as keys
 from mbrl_ros.paths import model_file
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
@@ -54,9 +56,9 @@ def test_each_promise_is_broken_by_its_own_number(what, word):
     assert word in said
 
 
-def test_what_physics_or_the_fault_itself_leaves_no_choice_about_breaks_nothing():
-    lenient = replace(PROMISE, falls="no torque", loss="the fault is loss", recovers=False)
-    assert broken(replace(HELD, falls=1, transitions_lost=4, recovered=False), lenient) == ()
+def test_fall_that_physics_leaves_no_choice_about_breaks_nothing():
+    lenient = replace(PROMISE, falls="no torque")
+    assert broken(replace(HELD, falls=1), lenient) == ()
     assert broken(replace(HELD, outside_limits=1), lenient), "no fault is a reason to leave the limits"
 
 
@@ -230,6 +232,67 @@ def test_target_that_moves_faster_than_the_robot_file_allows_is_counted_unless_i
     assert limits.jumps(jump, [at[0] - 1]) == 0, "the driver had damped: it begins where the joints are"
     assert limits.jumps(jump, [at[0] - NS]) == 1, "that is long over"
     assert limits.jumps([jump[0], (at[0] + 1, None), jump[1]], []) == 0, "it was not to be followed in between"
+
+
+def test_target_that_flies_to_and_fro_within_a_step_is_counted_though_each_is_near_one_before():
+    limits, step, ms = Limits("go1_like"), SPEC.target_step_limit, 1_000_000
+    to_and_fro = [(k * ms, SPEC.stance + 0.4 * step * (k % 2)) for k in range(20)]
+    assert limits.jumps(to_and_fro, []) > 5 and "all in all" in limits.worst
+    assert limits.jumps([(5 * k * ms, SPEC.stance + 0.25 * step * (k % 2)) for k in range(20)], []) == 0
+
+
+# When a trial comes to nothing, and what counts as lost
+
+
+def test_trial_that_fails_in_any_way_is_a_row_that_says_so_and_the_next_has_a_new_graph(monkeypatch):
+    class Started:
+        def __init__(self, *_):
+            begun.append(self)
+
+        def start(self):
+            pass
+
+        def end(self):
+            ended.append(self)
+
+    def trial(graph, fault, seed, presses):
+        if len(begun) == 1:
+            raise KeyError("what nobody thought of")
+        return HELD, [1.0]
+
+    begun, ended = [], []
+    monkeypatch.setattr(matrix, "RunningGraph", Started)
+    monkeypatch.setattr(matrix, "run_trial", trial)
+    runs = matrix.Matrix(None, (), {}, lambda *_: None, 1)
+    real = [fault for fault in FAULTS if not fault.lockstep][:3]
+    first, *others = [row for _, _, row in runs.rows(real, 1) if row]
+    assert not first.recovered and "KeyError" in first.broken[0] and "nobody thought of" in first.broken[0]
+    assert others == [HELD, HELD] and len(begun) == 2 and ended == begun
+
+
+class Learned:
+    """A graph of which only the learner's numbers are seen."""
+
+    def __init__(self, sent, received, missing):
+        self.timeline = Timeline("go1_like")
+        self.says(sent, received, missing)
+
+    def says(self, sent, received, missing):
+        self.timeline.sent = {(1, number) for number in range(sent)}
+        self.timeline.values["learner"] = {keys.RECEIVED: received, keys.MISSING: missing}
+
+    def until(self, condition, patience):
+        return bool(condition())
+
+
+def test_loss_shows_although_the_learner_counts_from_0_again():
+    graph = Learned(sent=100, received=97, missing=3)
+    losses = Losses(graph)
+    graph.says(sent=200, received=195, missing=2)
+    assert losses.count() == 2, "three were lost before"
+    losses = Losses(graph)
+    graph.says(sent=300, received=295, missing=0)
+    assert losses.count() == 0, "and are not lost again"
 
 
 # What lies in a learner's folder

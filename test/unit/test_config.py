@@ -84,6 +84,12 @@ def test_a_section_without_ros_parameters_is_refused():
     assert "ros__parameters" in complaint({"/**/planner": None})
 
 
+@pytest.mark.parametrize("name", ["max_age", "blend", "stance_hold", "sit_time"])
+def test_a_duration_of_the_guard_is_one_that_its_clock_can_count(name):
+    with pytest.raises(ConfigError, match=rf"guard.{name}: 1e\+300 is outside the range"):
+        run_of({}, guard={name: 1e300})
+
+
 def test_an_integer_for_a_double_is_normalised():
     value = run_of({"mppi": {"temperature": 1}}).planner.mppi.temperature
     assert value == 1.0 and isinstance(value, float)

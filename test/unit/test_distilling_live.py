@@ -244,6 +244,8 @@ def test_the_last_good_policy_takes_the_place_of_one_that_was_refused(tmp_path, 
     assert live.refuse({3}) == older
     assert live.refuse({3}) is None, "planners say it again and again"
     assert live.refuse({2, 3}) == first
+    again = LiveDistilling(config, GO1)
+    assert again.kept is None and again.version == 3, "a learner that starts again has not forgotten it"
 
 
 def test_the_policy_with_which_the_planner_began_need_not_be_beaten_once_it_was_refused(tmp_path, earning):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fault_line import CARTPOLE, GO1
 
-from mbrl_ros.backends.faults import COMMANDS, JOINT_STATES, KINDS, Fault, markdown_table, parse
+from mbrl_ros.backends.faults import COMMANDS, JOINT_STATES, KINDS, MOST_FAULTS, Fault, markdown_table, parse
 from mbrl_ros.config import ConfigError
 
 JOINT = "FR_calf_joint"
@@ -26,7 +26,7 @@ JOINT = "FR_calf_joint"
         ("delay topic=odom size=-1", "faults: delay: size: -1 is outside the range 0.0 .. 10.0"),
         ("bias topic=odom size=nan", "faults: bias: size: nan is not a finite number"),
         ("drop topic=odom share=1.5", "faults: drop: share: 1.5 is outside the range 0.0 .. 1.0"),
-        ("drop topic=odom after=-1", "faults: drop: after: -1 is outside the range 0.0 and above"),
+        ("drop topic=odom after=-1", "faults: drop: after: -1 is outside the range 0.0 .. 1000000.0"),
         ("joint_dead joint=FR_calf_jont", "faults: joint_dead: joint: .*, did you mean 'FR_calf_joint'?"),
         ("joint_dead", "faults: joint_dead: missing joint"),
         ("nan topic=odom joint=FR_calf_joint", "faults: nan: odom has no joints; joint= goes with joint_states and"),
@@ -63,6 +63,18 @@ def test_what_would_stop_robot_time_is_refused_in_lockstep():
                 else:
                     with pytest.raises(ConfigError, match="run without lockstep"):
                         parse(text, GO1, lockstep=True)
+
+
+def test_no_size_and_no_time_makes_a_number_that_is_none():
+    for text in ("scale topic=joint_states size=1e308", "bias topic=odom size=-1e7", "imu_bias size=1e300",
+                 "odom_jump size=1e9", f"encoder_glitch joint={JOINT} size=1e200", "clock_jump size=1e7",
+                 "freeze topic=odom after=1e308", "freeze topic=odom duration=1e300"):  # fmt: skip
+        with pytest.raises(ConfigError, match="outside the range"):
+            parse(text, GO1, lockstep=True)
+    entry = "scale topic=joint_states size=1e6;"
+    assert len(parse(MOST_FAULTS * entry, GO1, lockstep=True)) == MOST_FAULTS
+    with pytest.raises(ConfigError, match=f"{MOST_FAULTS} are the most"):
+        parse((MOST_FAULTS + 1) * entry, GO1)
 
 
 def test_entries_are_read_with_their_defaults_and_written_again():

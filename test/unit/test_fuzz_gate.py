@@ -46,7 +46,7 @@ class GateUnderFire(RuleBasedStateMachine):
         self.estopped = False
         self.given: dict[int, int] = {}  # sequences of plans that were taken, and when the newest of each was
         self.commands: deque[tuple[int, np.ndarray]] = deque(maxlen=REMEMBERED)  # since the last jump that may be
-        self.last_ns: int | None = None  # robot time of the last command
+        self.last_ns: int | None = None  # clock at the last command
         self.sequence = 0
 
     # Time
@@ -153,11 +153,12 @@ class GateUnderFire(RuleBasedStateMachine):
         before = gate.newest_plan(self.memory)
         self.memory = gate.receive_plan(self.memory, offered, self.now)
         taken = gate.newest_plan(self.memory) is offered
+        nearest = 0.99 * self.spec.dt_ns
         wrong = (
             offered.targets.shape != (len(offered.offsets_ns), len(self.spec.actuated))
             or not np.isfinite(offered.targets).all()
             or not offered.offsets_ns
-            or any(b <= a for a, b in zip(offered.offsets_ns, offered.offsets_ns[1:], strict=False))
+            or any(b - a < nearest for a, b in zip(offered.offsets_ns, offered.offsets_ns[1:], strict=False))
         )
         assert not (wrong and taken)
         assert taken or gate.newest_plan(self.memory) is before, "what is refused changes nothing"
@@ -204,8 +205,9 @@ class GateUnderFire(RuleBasedStateMachine):
         most, dt_ns = self.spec.target_step_limit, self.spec.dt_ns
         if self.commands:
             robot_ns = max(robot_ns, self.commands[-1][0])  # where a state says that it is earlier than was thought
-        silent = self.last_ns is None or robot_ns - self.last_ns > self.memory.rules.uncommanded_ns
-        self.last_ns = robot_ns
+        now = gate.clock(self.memory, self.now)
+        silent = self.last_ns is None or now - self.last_ns > self.memory.rules.uncommanded_ns
+        self.last_ns = now
         if command.mode is not RobotMode.POSITION or silent:
             self.commands.clear()  # the joints are where they are
         if command.mode is RobotMode.POSITION:

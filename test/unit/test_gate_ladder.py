@@ -287,6 +287,15 @@ def test_a_guard_that_comes_back_to_a_robot_left_damped_waits_for_stand_up(heard
     assert driver.run(320, 2400, STANCE).action == Action.FOLLOW
 
 
+def test_an_estop_of_a_robot_left_damped_is_reset_by_estop_reset_alone():
+    driver = Driver()
+    driver.ask(Request.LEFT_DAMPED, 0)
+    driver.ask(Request.ESTOP, 0)
+    assert driver.run(20, 100, STANCE).action == Action.DAMP
+    assert not driver.ask(Request.STAND_UP, 100) and driver.ask(Request.ESTOP_RESET, 100)
+    assert driver.run(120, 2400, STANCE).action == Action.FOLLOW
+
+
 def test_after_a_silence_of_its_own_the_guard_fades_in_from_the_measured_posture():
     driver = Driver(FADING)
     driver.run(0, 2100, AWAY)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gate_driver import CARTPOLE, LYING_ON_SIDE, QUICK, Driver, plan, standing
+from gate_driver import CARTPOLE, GO1, LYING_ON_SIDE, QUICK, Driver, plan, standing
 
 from mbrl_ros.safety import gate
 from mbrl_ros.safety.gate import Request
@@ -242,6 +242,40 @@ def test_robot_time_made_to_jump_back_and_forth_moves_no_target_faster(stamps):
     assert targets[-1] > 0.9 + 0.7, "it is followed"
     moved = np.diff([0.9, *targets])
     assert moved[moved > 1e-3].sum() <= 3 * 0.8 + 1e-6, "one step in 20 ms, and the one begun"
+
+
+@pytest.mark.parametrize("simulation", [True, False])
+def test_robot_time_that_jumps_ahead_is_no_silence_and_moves_no_target_by_more_than_a_step(simulation):
+    """Two robots of different postures in one graph: from one's time to the other's and back."""
+    driver = Driver(GO1, simulation=simulation)
+    driver.run(0, 500, GO1.stance)
+    (low, high), random, told = GO1.target_limits, np.random.default_rng(0), []
+    for k in range(200):
+        ms, jump_ms = 500 + 5 * (k + 1), 5000 * (k % 2)
+        posture = np.clip(GO1.posture + (0.8 if k % 2 else -0.8), low, high)
+        driver.state(ms + jump_ms, at_ms=ms, joints=posture + 1e-3 * random.standard_normal(12))
+        told.append(gate_decides(driver, ms + jump_ms, ms).target)
+    path = np.abs(np.diff(told, axis=0))
+    assert (path.sum(axis=0) <= (1000 / 20 + 1) * GO1.target_step_limit).all()
+    for k in range(len(path) - 4):  # 20 ms: of two steps, each in part
+        assert (path[k : k + 4].sum(axis=0) <= 2 * GO1.target_step_limit + 1e-9).all()
+    assert "no command was sent for a while" not in driver.memory.rung.why
+
+
+def test_one_jump_ahead_holds_stance_from_where_the_target_is():
+    driver = Driver(GO1)
+    driver.run(0, 500, GO1.stance)
+    driver.state(5505, at_ms=505, joints=GO1.posture - 0.5)
+    told = gate_decides(driver, 5505, 505)
+    assert (np.abs(told.target - GO1.stance) <= GO1.target_step_limit).all()
+    assert driver.memory.rung.why == "plans lost"
+
+
+def test_a_silence_is_one_though_robot_time_stood_still():
+    driver = Driver().following()
+    sagged = STANCE - 0.2
+    driver.state(120, at_ms=400, joints=sagged)
+    np.testing.assert_allclose(gate_decides(driver, 120, 400).target, sagged)
 
 
 def gate_decides(driver, stamp, ms):

@@ -109,6 +109,8 @@ def test_plan_older_than_its_expiry_is_not_executed():
         ("plan_shape", plan(100, 5, STANCE, offsets_ns=())),
         ("plan_shape", plan(100, 5, STANCE, offsets_ns=(20 * MS,))),
         ("plan_offsets", plan(100, 5, STANCE, offsets_ns=(20 * MS, 20 * MS, 40 * MS, 60 * MS))),
+        ("plan_offsets", plan(100, 5, STANCE, offsets_ns=(20 * MS, 40 * MS, 59 * MS, 79 * MS))),
+        ("plan_shape", plan(100, 5, STANCE, points=101)),
         ("plan_offsets", plan(100, 5, STANCE, first_ms=-20)),
         ("plan_offsets", plan(100, 5, STANCE, first_ms=400)),
         ("plan_past", plan(0, 5, STANCE)),
@@ -126,6 +128,14 @@ def test_a_bad_plan_is_refused_by_name_and_the_good_one_goes_on(reason, bad):
     assert driver.memory.counts == {reason: 1}
     command = driver.decide(100)
     assert (command.action, command.plan_sequence) == (Action.FOLLOW, 4)
+
+
+def test_points_a_rounding_nearer_than_a_step_are_followed_and_so_are_as_many_as_may_be():
+    driver = Driver()
+    driver.state(0)
+    offsets = tuple(i * 20 * MS - i % 2 for i in range(100))
+    driver.give(plan(0, 0, near(0.1), points=100, offsets_ns=offsets))
+    assert driver.decide(0).action == Action.FOLLOW and driver.memory.counts == {}
 
 
 def test_the_same_plan_again_is_no_fault():
@@ -166,6 +176,14 @@ def test_the_same_robot_time_gets_the_same_answer_and_moves_no_timer():
         np.testing.assert_array_equal(a.target, b.target)
         assert (a.action, a.plan_sequence, a.stamp_ns) == (b.action, b.plan_sequence, b.stamp_ns)
     assert once.told == often.told
+
+
+def test_a_robot_time_that_comes_again_later_follows_no_plan_that_is_too_old_by_then():
+    driver = Driver().following()
+    driver.decide(101)
+    driver.state(101, at_ms=162)
+    driver.ahead_ms = 61
+    assert driver.decide(101).plan_sequence == -1
 
 
 def test_plans_are_faded_in_over_two_seconds():

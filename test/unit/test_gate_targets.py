@@ -48,7 +48,7 @@ def test_from_the_measured_posture_speed_is_gained_from_rest():
         driver.state(ms)
         driver.give(plan(ms, 1000 + ms, away(1, 2.5), first_ms=0))
         told = driver.decide(ms).target
-    assert told[1] - driver.memory.step_target[1] <= GAIN + 1e-9
+    assert told[1] - driver.memory.step.begin[1] <= GAIN + 1e-9
 
 
 def test_turning_round_gains_speed_slowly_too():
@@ -87,8 +87,8 @@ def test_a_joint_in_motion_brakes_by_itself_so_its_target_may_be_further():
     at = QUICK.posture.copy()
     state = replace(Driver(STRONG).following().memory.state, joint_velocity=np.full(12, 5.0))
     limits = targets.target_limits(STRONG)
-    ahead, _ = targets.limited(limits, at + 0.7, at, np.zeros(12), state)
-    behind, _ = targets.limited(limits, at - 0.7, at, np.zeros(12), state)
+    ahead, _ = targets.limited(limits, at + 0.7, targets.at_rest(at), state)
+    behind, _ = targets.limited(limits, at - 0.7, targets.at_rest(at), state)
     inside = np.abs(at + 0.7) < 0.8  # the hips: no position limit between
     np.testing.assert_allclose((ahead - at)[inside], (MOST[inside] + KV * 5.0) / KP)
     np.testing.assert_allclose((at - behind)[inside], (MOST[inside] - KV * 5.0) / KP)
@@ -99,7 +99,7 @@ def test_the_torque_of_a_state_that_is_too_old_is_not_judged():
     driver.run(0, 100, away(1, 0.4))
     limits = targets.target_limits(STRONG)
     wanted = away(1, 0.7)
-    told, kinds = targets.limited(limits, wanted, STANCE, np.zeros(12), None)
+    told, kinds = targets.limited(limits, wanted, targets.at_rest(STANCE), None)
     assert kinds == () and (told == wanted).all()
     bent = QUICK.posture - np.where(np.arange(12) == 2, 0.8, 0.0)
     driver.run(120, 200, STANCE, joints=bent)
@@ -131,7 +131,7 @@ def test_limits_hold_for_the_guards_own_targets_too():
 def test_each_limit_that_changed_a_target_is_named(target, kinds):
     limits = targets.target_limits(EVERYTHING)
     state = Driver(EVERYTHING).following().memory.state
-    told, named = targets.limited(limits, target, STANCE, np.zeros(12), state)
+    told, named = targets.limited(limits, target, targets.at_rest(STANCE), state)
     assert named == kinds
     assert (np.abs(told - target).max() > 1e-6) == bool(kinds)
 
@@ -158,10 +158,54 @@ def test_whatever_is_asked_for_what_is_told_is_within_every_limit(seed):
     assert all(driver.memory.counts["limited_" + kind] for kind in targets.KINDS)
 
 
+@pytest.mark.parametrize("spec", [QUICK, EVERYTHING], ids=["rate", "every limit"])
+def test_plans_that_change_their_mind_each_millisecond_move_a_target_by_one_step_in_a_step(spec):
+    driver, told, path = Driver(spec), [], []
+    driver.run(0, 100, spec.stance)
+    for ms in range(101, 300):
+        if ms % 10 == 0:
+            driver.state(ms, joints=spec.posture + 1e-3 * np.sin(ms + np.arange(12)))
+        driver.give(plan(ms, 1000 + ms, spec.stance + (3.0 if ms % 2 else -3.0), spec, first_ms=0))
+        told.append(driver.decide(ms).target)
+    moved = np.abs(np.diff(told, axis=0))
+    assert (moved.max(axis=0) > 0.1).all(), "they are followed"
+    step_begins = np.arange(moved.shape[0]) // 20
+    for k in range(step_begins[-1]):
+        path = moved[20 * k : 20 * k + 20].sum(axis=0)
+        assert (path <= 2 * spec.target_step_limit + 1e-6).all(), "what 20 ms touch: two steps, each in part"
+    assert (moved.sum(axis=0) <= (moved.shape[0] / 20 + 1) * spec.target_step_limit + 1e-6).all()
+    assert driver.memory.counts["limited_rate"]
+
+
+def test_to_and_fro_within_a_step_counts_twice():
+    limits, step = targets.target_limits(QUICK), targets.at_rest(STANCE)
+    told, kinds = targets.limited(limits, away(1, 0.5), step, None)
+    assert kinds == ()
+    step = targets.moved(step, told)
+    told, kinds = targets.limited(limits, STANCE, step, None)
+    assert kinds == (RATE,) and told[1] == pytest.approx(STANCE[1] + 0.2), "0.8 a step, 0.5 of it is gone"
+    step = targets.moved(step, told)
+    assert (targets.limited(limits, away(1, 0.5), step, None)[0] == told).all()
+    assert targets.limited(limits, away(1, 0.5), targets.next_step(step), None)[1] == ()
+
+
+@pytest.mark.parametrize("velocity", [40.0, -40.0, np.nan], ids=str)
+@pytest.mark.parametrize("seed", range(3))
+def test_position_is_the_last_word_whatever_the_other_limits_say(velocity, seed):
+    random = np.random.default_rng(seed)
+    limits = replace(targets.target_limits(EVERYTHING), step=np.full(12, velocity * QUICK.dt))
+    state = Driver(EVERYTHING).following().memory.state
+    for _ in range(50):
+        begin, move, now, asked, off = (3.0 * random.standard_normal((5, 12))) * random.choice([0.1, 1.0, 10.0])
+        step = targets.Step(begin, move, now, np.abs(move))
+        told, _ = targets.limited(limits, asked, step, replace(state, joint_position=state.joint_position + off))
+        assert not ((told < limits.low) | (told > limits.high)).any()
+
+
 def test_effort_has_a_limit_of_its_own():
     limits = targets.target_limits(CARTPOLE)
     state = Driver(CARTPOLE).memory.state
-    told, kinds = targets.limited(limits, np.array([99.0]), np.array([-10.0]), np.zeros(1), state)
+    told, kinds = targets.limited(limits, np.array([99.0]), targets.at_rest(np.array([-10.0])), state)
     assert (told.tolist(), kinds) == ([10.0], (POSITION,))
 
 
@@ -195,9 +239,9 @@ def test_beyond_its_limits_nothing_drives_a_joint_further_out_nor_an_effort_a_fa
 ):
     state = replace(standing(0, spec), joint_position=np.array([position, 2.0]), joint_velocity=np.array([velocity, 0]))
     limits = targets.target_limits(spec)
-    allowed, named = targets.limited(limits, np.array([asked]), np.zeros(1), np.zeros(1), state)
+    allowed, named = targets.limited(limits, np.array([asked]), targets.at_rest(np.zeros(1)), state)
     assert (allowed.tolist(), named) == ([told], kinds)
-    unseen, _ = targets.limited(limits, np.array([asked]), np.zeros(1), np.zeros(1), None)
+    unseen, _ = targets.limited(limits, np.array([asked]), targets.at_rest(np.zeros(1)), None)
     assert unseen.tolist() == [min(asked, CART.effort)], "a state that is too old says nothing"
 
 

@@ -190,6 +190,23 @@ def test_a_cut_file_is_ended_as_any_other_and_keeps_what_it_had(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+# What no file can hold
+
+
+@pytest.mark.parametrize("spoilt", [Entry(b"x", 1, 1, -1), Entry(b"x", 1, 2**64, 1), Entry("words", 1, 1, 1)])
+def test_an_entry_that_cannot_be_written_is_left_out_and_told_and_the_others_are_written(tmp_path, spoilt):
+    one = journal(tmp_path)
+    add(one, 0, 5)
+    one.add(spoilt)
+    add(one, 5, 10)
+    one.flush()
+    assert (one.written, one.left_out, one.lost, one.in_memory) == (10, 1, 1, 0)
+    assert one.objection.startswith("transition 1 of ") and one.error is None
+    add(one, 10, 15)
+    one.close()
+    assert numbers(files(tmp_path)) == list(range(15))
+
+
 # Many files
 
 

@@ -196,7 +196,7 @@ class Diagnostics:
         monkeypatch.setattr(heartbeats.topics, "subscription", self._listen)
         self.heartbeats = heartbeats.Heartbeats(self)
 
-    def _listen(self, node, topic, callback):
+    def _listen(self, node, topic, callback, raw):
         self.listener = callback
         return callback
 

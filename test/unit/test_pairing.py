@@ -222,3 +222,39 @@ def test_steps_of_a_robot_without_a_base():
         fed.state(ms)
         fed.applied(ms, np.array([ms / 10.0]))
     assert [s.target.tolist() for s in fed.steps] == [[0.0], [4.0]]
+
+
+@pytest.mark.parametrize("ahead_ms", [150, 5000, 2_000_000_000])
+def test_one_that_was_applied_in_the_future_is_counted_and_changes_nothing(ahead_ms):
+    fed = Fed()
+    fed.cycle(0, 100)
+    fed.applied(100 + ahead_ms, B)
+    fed.cycle(120, 200)
+    assert fed.begins == list(range(0, 200, 20))
+    assert fed.pairing.ahead == 1
+    assert all((step.target == A).all() for step in fed.steps)
+
+
+def test_one_that_was_applied_before_any_state_says_nothing_of_the_first_step():
+    fed = Fed()
+    fed.applied(5000, B)
+    fed.cycle(0, 60)
+    assert fed.begins == [0, 20, 40]
+
+
+def test_after_a_clock_that_was_ahead_what_is_still_told_by_it_stops_nothing():
+    """Whoever told it learns of the end of it a little later, or a little earlier."""
+    fed = Fed()
+    fed.cycle(0, 100)
+    fed.cycle(5120, 5200)  # 5 s ahead
+    fed.state(220)
+    fed.applied(5220, B)
+    fed.applied(220)
+    fed.cycle(240, 300)
+    assert fed.begins == [*range(0, 100, 20), *range(5120, 5200, 20), *range(220, 300, 20)]
+    assert fed.pairing.ahead == 1
+    fed.applied(320)
+    fed.cycle(5320, 5400)
+    fed.applied(420)  # before the state that goes back
+    fed.cycle(420, 500)
+    assert fed.begins[-4:] == [420, 440, 460, 480]

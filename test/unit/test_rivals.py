@@ -18,7 +18,7 @@ class Node:
         monkeypatch.setattr(rivals.topics, "subscription", self._listen)
         self.rivals = rivals.Rivals(self, topic)
 
-    def _listen(self, node, topic, callback):
+    def _listen(self, node, topic, callback, raw):
         self.listener = callback
         return callback
 
@@ -87,6 +87,18 @@ def test_latched_word_holds_as_long_as_who_has_said_it_is_there(monkeypatch):
     assert node.found() == {EVIL: "/evil"}
     del node.listed[EVIL]
     assert node.found() == {}
+
+
+def test_word_of_another_is_told_at_once_and_the_nodes_own_is_not(monkeypatch):
+    node, contradictions = Node(monkeypatch), []
+    node.rivals = rivals.Rivals(node, topics.COMMANDS, lambda: contradictions.append(1))
+    node.found()
+    node.listed[EVIL] = "evil"
+    node.found()
+    node.found(OWN, None, OWN)
+    assert not contradictions
+    node.listener(None, {"publisher_gid": {"data": EVIL}})
+    assert len(contradictions) == 1
 
 
 def test_without_gids_another_name_or_too_many_messages_give_it_away(node):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from mbrl_ros.config import ConfigError, laid_over, read_yaml
-from mbrl_ros.paths import named
+from mbrl_ros.paths import named, share
 from mbrl_ros.robots.mjcf import load_model
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 
@@ -70,3 +72,61 @@ def test_a_scene_that_mujoco_refuses_is_named(tmp_path):
     (tmp_path / "broken.xml").write_text("<mujoco><worldbody><geom/></mujoco>")
     with pytest.raises(ConfigError, match=r"robot go1_like: scene .*broken\.xml"):
         load_model(robot_with(tmp_path, {"scene": str(tmp_path / "broken.xml")}))
+
+
+def joint_with(changes: dict) -> list[dict]:
+    """The quadruped's joints, the first of them changed."""
+    first, *others = read_yaml(named("config/robots", "go1_like", ".yaml"))["joints"]
+    return [{**first, **changes}, *others]
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"velocity": -40.0}, "velocity -40 must be above 0"),
+        ({"velocity": 0.0}, "velocity 0 must be above 0"),
+        ({"acceleration": -1.0}, "acceleration -1 must be above 0"),
+        ({"effort": -10.0}, "effort -10 must be 0 or above"),
+        ({"kp": -1.0}, "kp -1 must be 0 or above"),
+        ({"kv": -0.5}, "kv -0.5 must be 0 or above"),
+        ({"position": [0.863, -0.863]}, "position [0.863, -0.863] must be the lowest, then the highest"),
+        ({"position": [0.0, 0.0]}, "position [0, 0] must be the lowest, then the highest"),
+    ],
+)
+def test_a_joint_that_would_turn_a_limit_round_is_refused_by_its_name(tmp_path, changes, complaint):
+    complaint = rf"^mine\.yaml\.joints\[0\]: joint FR_hip_joint: {re.escape(complaint)}"
+    with pytest.raises(ConfigError, match=complaint):
+        robot_with(tmp_path, {"joints": joint_with(changes)})
+
+
+def test_a_joint_that_is_not_actuated_keeps_them_too():
+    with pytest.raises(ConfigError, match="joint pole_joint: velocity -30 must be above 0"):
+        replace(load_robot("cartpole").joints[1], velocity=-30.0)
+
+
+@pytest.mark.parametrize("name", ["velocity", "effort", "kp", "stance", "reach"])
+def test_numbers_that_are_not_finite_are_refused_however_they_come(name):
+    with pytest.raises(ConfigError, match=f"joint FR_hip_joint: {name} nan is not a finite number"):
+        replace(load_robot("go1_like").joints[0], **{name: math.nan})
+
+
+def test_effort_may_be_left_out_only_where_nothing_goes_by_it(tmp_path):
+    joints = joint_with({})
+    del joints[0]["effort"]
+    with pytest.raises(ConfigError, match="FR_hip_joint: effort 0 must be above 0: gate.torque_margin goes by it"):
+        robot_with(tmp_path, {"joints": joints})
+    assert robot_with(tmp_path, {"joints": joints, "gate": {"torque_margin": None}}).joints[0].effort == 0
+    cartpole = load_robot("cartpole")
+    with pytest.raises(ConfigError, match="cart_joint: effort 0 must be above 0: the effort interface goes by it"):
+        replace(cartpole, joints=(replace(cartpole.joints[0], effort=0.0), cartpole.joints[1]))
+
+
+@pytest.mark.parametrize("seconds", [-2.0, 1e300])
+def test_a_fade_in_that_goes_backwards_or_never_ends_is_refused(tmp_path, seconds):
+    with pytest.raises(ConfigError, match=r"^mine\.yaml\.gate: gate.fade_in .* must be 0 \(at once\) to 60 s"):
+        robot_with(tmp_path, {"gate": {"fade_in": seconds}})
+
+
+@pytest.mark.parametrize("path", sorted((share() / "config/robots").glob("*.yaml")), ids=lambda path: path.stem)
+def test_each_robot_that_is_shipped_loads(path):
+    assert load_robot(path.stem).name == path.stem

@@ -136,6 +136,34 @@ def test_damaged_files_are_named_and_learning_goes_on_without_them(tmp_path):
     assert again.comes(RUN[:300]).learner.version > 1
 
 
+@pytest.mark.parametrize("at", [3, "second chunk"])
+def test_a_damaged_journal_is_named_left_as_it_is_and_read_on_behind_the_damage(tmp_path, at):
+    one = Process(tmp_path)
+    for end in range(50, 251, 50):
+        one.comes(RUN[end - 50 : end]).memory.journal.flush()
+    one.memory.close()
+    (path,) = files(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[at if at == 3 else content.index(b"\x04\0\0\0zstd", 600) - 31] ^= 0x10  # there: in its record's length
+    path.write_bytes(content)
+    again = Process(tmp_path)
+    assert (again.inbox.received, again.inbox.missing) == (250, 0)
+    assert path.read_bytes() == content
+    (said,) = again.said
+    assert str(path) in said and "250 transitions were read, 0 are lost" in said
+
+
+def test_of_planners_whose_clock_was_set_back_nothing_is_learned_twice_or_too_late(tmp_path):
+    def run(start_ns, count):
+        return [replace(t, start_ns=start_ns) for t in RUN[:count]]
+
+    before = Process(tmp_path).comes([*run(2000, 60), *run(1000, 150)])
+    before.killed()
+    again = Process(tmp_path).comes([*run(1000, 150), *run(2000, 60)])
+    assert (again.inbox.received, again.inbox.duplicates) == (210, 210)
+    assert again.learned() == before.learned()
+
+
 def test_the_optimiser_goes_on_with_what_it_remembered(tmp_path):
     before = Process(tmp_path).comes(RUN[:160]).learner
     state = before._trainer.optimiser_state()

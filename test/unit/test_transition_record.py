@@ -9,7 +9,7 @@ from learning_driver import GO1, transition
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Float64MultiArray
 
-from mbrl_ros.data.transition_record import NotATransition, decoded
+from mbrl_ros.data.transition_record import NotATransition, decoded, parts_of, transition_of
 from mbrl_ros.nodes.messages.learning import transition_message
 from mbrl_ros.types import Flag, Transition
 
@@ -51,3 +51,15 @@ def test_damaged_bytes_are_refused_or_are_another_transition_and_nothing_else_ha
         except NotATransition:
             refused += 1
     assert refused > 300
+
+
+@pytest.mark.parametrize(
+    "part, value",
+    [("seconds", -1), ("seconds", 2**40), ("nanoseconds", 1e9), ("sequence", -1), ("sequence", 2**32),
+     ("start_seconds", -1), ("start_seconds", 2**40), ("start_nanoseconds", -1), ("flags", -1), ("model", 2**54)],
+)  # fmt: skip
+def test_numbers_beyond_any_count_are_refused_by_name(part, value):
+    parts = parts_of(WALKING)
+    parts[part][:] = value
+    with pytest.raises(NotATransition, match=f"whose {part} is beyond"):
+        transition_of(parts)

@@ -23,6 +23,7 @@ from mbrl_ros.nodes.messages.fields import (
     whole_number,
 )
 from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.safety.plans import MOST_POINTS
 from mbrl_ros.types import NS, Action, Command, Plan, RobotMode
 
 POINT_FIELD = {"position": "positions", "velocity": "velocities", "effort": "effort"}  # of a trajectory point
@@ -50,18 +51,21 @@ def plan_message(plan: Plan, spec: RobotSpec) -> JointTrajectory:
 
 
 def plan_of(message: JointTrajectory, spec: RobotSpec, order: JointOrder | None = None) -> Plan:
-    """`order`, a JointOrder of the actuated joints, saves the lookup of names where many plans are read."""
+    """What a plan says; whether that may be followed, the gate knows (safety/plans.py).
+
+    `order`, a JointOrder of the actuated joints, saves the lookup of names where many plans are read.
+    """
     order = order or JointOrder(spec.actuated_names)
     indices = order.of(message.joint_names)
     field = POINT_FIELD[spec.interface]
     if not message.points:
         raise Refused("plan without points")
+    if len(message.points) > MOST_POINTS:
+        raise Refused(f"plan of {len(message.points)} points; {MOST_POINTS} are the most that is read")
     rows = [np.array(getattr(point, field)) for point in message.points]
     if any(len(row) != len(message.joint_names) for row in rows):
         raise Refused(f"plan for {len(message.joint_names)} joints has a point with another number of {field}")
     offsets = tuple(p.time_from_start.sec * NS + p.time_from_start.nanosec for p in message.points)
-    if any(b <= a for a, b in zip(offsets, offsets[1:], strict=False)):
-        raise Refused("plan points are not in order of time")
     targets = np.stack(rows)[:, indices]
     return Plan(stamp_of(message.header.stamp), offsets_ns=offsets, targets=targets, **plan_tags_of(message)._asdict())
 
