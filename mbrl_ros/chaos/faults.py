@@ -115,7 +115,7 @@ _MACHINE = (
     Fault(
         "foreign commands", "to the driver, within limits",
         Promise((*BUSY.actions, DAMPS), detected=True, verdicts=(NAMED,), falls="a driver obeys whom it hears"),
-        machine="commands", seconds=4.0,
+        machine="commands", seconds=6.0,  # it takes two looks and a subscription until somebody is named
     ),
     Fault(
         "garbage models", "from another publisher",

@@ -47,6 +47,7 @@ class Agent:
         check_device(config.device)
         self.model_version = 0
         self.gait_origin_ns: int | None = None
+        self._planned_ns = 0  # robot time of the newest plan, also across a gap
         self.last_result: PlanResult | NoPlan | None = None
         self._model = None
         self._policy = None
@@ -193,8 +194,7 @@ class Agent:
         if self._plan is not None and state.stamp_ns == self._plan.stamp_ns:
             return self._plan
         elapsed = self._elapsed_steps(state.stamp_ns)
-        if self.gait_origin_ns is None:
-            self.gait_origin_ns = state.stamp_ns
+        self._begin_gait(state.stamp_ns)
         self._step += elapsed
         command = self._approach(np.asarray(command, np.float64), elapsed)
         estimate = self._update_estimate(self.layout.encode(state), elapsed)
@@ -227,9 +227,17 @@ class Agent:
             return self._plan
         self.forget(standing=True)
         self._step += 1
+        self._begin_gait(stamp_ns)
+        return self._planned(stamp_ns, np.tile(self.spec.stance, (self._points, 1)), False)
+
+    def _begin_gait(self, stamp_ns: int) -> None:
+        """From now on, the first time. Where robot time has jumped feet are where they were, and so is the gait."""
+        passed_ns = stamp_ns - self._planned_ns
         if self.gait_origin_ns is None:
             self.gait_origin_ns = stamp_ns
-        return self._planned(stamp_ns, np.tile(self.spec.stance, (self._points, 1)), False)
+        elif not 0 <= passed_ns < self.config.mppi.horizon * self.spec.dt_ns:
+            self.gait_origin_ns += passed_ns - self.spec.dt_ns
+        self._planned_ns = stamp_ns
 
     def _planned(self, stamp_ns: int, targets: np.ndarray, exploring: bool) -> Plan:
         """Numbered, and what it promises kept in mind."""

@@ -1,4 +1,4 @@
-"""The phase of an agent's gait: in robot time, from an origin that stays."""
+"""The phase of an agent's gait: in robot time, from an origin that stays while time does."""
 
 from dataclasses import replace
 
@@ -35,12 +35,23 @@ def test_the_gait_follows_robot_time_from_its_origin(delay):
         assert agent.phase(plan.stamp_ns) == pytest.approx(ms / 440 % 1.0)
 
 
-def test_a_gap_or_a_reset_does_not_move_the_gaits_origin():
+def test_a_few_missed_steps_or_a_reset_do_not_move_the_gaits_origin():
     agent = Agent(GO1, PRIOR_GAIT)
     agent.act(standing(0, GO1), WALK)
     agent.forget()
-    assert agent.act(standing(10_000, GO1), WALK).gait_origin_ns == 0
+    assert agent.act(standing(200, GO1), WALK).gait_origin_ns == 0
     assert agent.phase(220_000_000) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("now", [10_000, 1_000])
+def test_the_gait_goes_on_where_it_was_when_robot_time_jumps(now):
+    agent = Agent(GO1, PRIOR_GAIT)
+    for ms in (4_900, 5_000):
+        agent.act(standing(ms, GO1), WALK)
+    before = agent.phase(5_000_000_000)
+    agent.forget()
+    agent.act(standing(now, GO1), WALK)
+    assert agent.phase(now * 1_000_000) == pytest.approx((before + 0.02 / 0.44) % 1.0)
 
 
 def test_a_robot_without_legs_has_no_phase():
