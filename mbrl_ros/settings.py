@@ -286,6 +286,8 @@ class GuardConfig(Shared):
     blend: float = setting(0.3, "s from the last target to stance", low=0.0, high=60.0)
     stance_hold: float = setting(10.0, "s in stance without plans before sitting down", low=0.0, high=86_400.0)
     sit_time: float = setting(2.0, "s from stance to sit", low=0.01, high=60.0)
-    max_rate: float = setting(200.0, "Hz, commands sent at most", low=1.0, high=10_000.0)
+    max_rate: float = setting(
+        200.0, "Hz, commands sent at most on states; and likewise on plans that hold at once", low=1.0, high=10_000.0
+    )
     hardware: bool = setting(False, "the robot is real: reset events release nothing")
     realtime: RealtimeConfig = section(RealtimeConfig)

@@ -1,6 +1,6 @@
 """The guard: the only node that tells the robot anything. Wiring around safety/gate.py, which decides.
 
-It sends on every complete state, at once when a plan arrives that already holds, both at `max_rate` at most, and from
+It sends on every complete state, at once when a plan arrives that already holds, each at `max_rate` at most, and from
 its own steady timer only when neither came for a while. In lockstep it answers each plan made from the newest state,
 and nothing else.
 """
@@ -36,7 +36,7 @@ from mbrl_ros.types import FOLLOWED, NS, Action, Command, Event, RobotMode, Robo
 WATCH_PERIOD = 0.01  # s
 LISTEN_NS = NS  # from the first state on, for latched events: was the robot left damped?
 BRIEF_DAMPING_NS = 100_000_000  # up to which a robot that damped itself has hardly moved its joints
-EARLY = 0.1  # share of the time between two commands at `max_rate` by which a sample may come early
+EARLY = 0.1  # share of the time between two commands at `max_rate` by which one may come early
 SILENCE_NS = 25_000_000  # without a command for this long, the guard repeats one: drivers damp after 50 ms
 
 # What the bridge and drivers announce, and what it means to the gate.
@@ -69,7 +69,7 @@ class Guard(ManagedNode):
         self._spec = load_robot(config.robot)
         self._lockstep = config.lockstep
         self._shortest_ns = round((1 - EARLY) * NS / config.max_rate)
-        self._rate = Rate(config.max_rate)
+        self._samples, self._answers = Rate(config.max_rate), Rate(config.max_rate)
         self._plan_order = JointOrder(self._spec.actuated_names)
         self._commands = topics.publisher(self, topics.commands(self._spec))
         self._modes = topics.publisher(self, topics.ROBOT_MODE)
@@ -134,7 +134,7 @@ class Guard(ManagedNode):
         self._memory = gate.receive_state(self._memory, state, now)
         if self._lockstep:
             self._answer()
-        elif self._due(state.stamp_ns) and self._rate.allows(now, EARLY):
+        elif self._due(state.stamp_ns) and self._samples.takes(now, EARLY):
             self._send(now)
         self._garbage.after_tick(time.monotonic_ns())
 
@@ -151,7 +151,7 @@ class Guard(ManagedNode):
         self._memory = gate.receive_plan(self._memory, plan, now)
         if self._lockstep:
             self._answer()
-        elif gate.newest_plan_holds(self._memory, now) and self._rate.allows(now):
+        elif gate.newest_plan_holds(self._memory, now) and self._answers.takes(now, EARLY):
             self._send(now)
 
     def _on_event(self, message) -> None:
@@ -228,7 +228,6 @@ class Guard(ManagedNode):
         self._commands.publish(command_message(command.target, self._spec))
         self._applied.publish(applied_message(command, self._spec))
         self._sent_ns, self._sent_stamp_ns = now, command.stamp_ns
-        self._rate.sent(now)
         self._rungs.stand(standing(self._memory), now)
         self._actions[command.action] += 1
         self._clipped += decision.clipped

@@ -1,4 +1,4 @@
-"""How often the guard may speak: a plan that holds at once is told at once, yet nobody makes it speak too often."""
+"""How often the guard may speak for one reason, so that nobody makes it speak too often."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import deque
 
 from mbrl_ros.types import NS
 
-# So many commands may follow one another at once, as a sample's and that of the plan which answers it do; after them
-# there is quiet until their share of a second is over. That must end well before a driver damps.
-BURST = 4
+# So many commands may follow one another at once, as where something was held up; what comes in time but for less than
+# a tenth of their share of a second is never refused. In the quiet after a burst the guard repeats what it said last.
+BURST = 10
 
 
 class Rate:
@@ -18,9 +18,9 @@ class Rate:
         self._window_ns = BURST * NS / most
         self._sent: deque[int] = deque(maxlen=BURST)
 
-    def allows(self, now_ns: int, early: float = 0.0) -> bool:
-        """One more; also where it comes too early by a share `early` of its time, as samples may."""
-        return len(self._sent) < BURST or now_ns - self._sent[0] >= (1 - early) * self._window_ns
-
-    def sent(self, now_ns: int) -> None:
+    def takes(self, now_ns: int, early: float = 0.0) -> bool:
+        """Whether one more may be sent, which then counts; also where it comes too early by a share `early`."""
+        if len(self._sent) == BURST and now_ns - self._sent[0] < (1 - early) * self._window_ns:
+            return False
         self._sent.append(now_ns)
+        return True
