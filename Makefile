@@ -36,7 +36,7 @@ run: $(READY)
 
 test: $(READY)
 	@echo "== running the tests"
-	@.venv/bin/python -m pytest -p xdist.plugin -n $(TEST_JOBS) --dist loadgroup $(TEST_ARGS)
+	@.venv/bin/python -m pytest -p xdist.plugin -n $(TEST_JOBS) --dist loadfile $(TEST_ARGS)
 
 check: $(READY)
 	@echo "== style"

@@ -1,20 +1,20 @@
 """For all tests, and for the processes that they start."""
 
 import os
-from pathlib import Path
 
 import pytest
-
-REAL_TIME = Path(__file__).parent / "ros"  # never two of these at once
 
 # Tensors here are tiny, and threads that wait for each other on a busy machine make a test of one second take a minute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def pytest_collection_modifyitems(config, items):
+@pytest.hookimpl(optionalhook=True)  # of xdist
+def pytest_xdist_make_scheduler(config, log):
     """Where several processes share the tests, each file is one's, and all that run in real time are the same one's."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        group = "real time" if REAL_TIME in item.path.parents else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "real time" if nodeid.startswith("test/ros/") else nodeid.split("::")[0]
+
+    return ByFile(config, log)

@@ -72,12 +72,13 @@ class Together:
                 publisher.publish = lambda message, name=publisher.topic_name: self._waiting.append((name, message))
 
     def deliver(self, name, message):
-        message = deserialize_message(serialize_message(message), type(message))
+        content = serialize_message(message)
+        message = deserialize_message(content, type(message))
         for node in self.nodes:
             for subscription in list(node.subscriptions):
                 if subscription.topic_name == name and subscription.msg_type is type(message):
                     told_by = ({},) if len(signature(subscription.callback).parameters) == 2 else ()
-                    subscription.callback(message, *told_by)
+                    subscription.callback(content if subscription.raw else message, *told_by)
 
     def settle(self):
         self.bridge._step_dt()
