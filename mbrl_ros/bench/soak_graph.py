@@ -19,7 +19,7 @@ from mbrl_ros.up.usage import Usage
 
 OUTSIDE = ("commander", "judge")  # ended first: the judge has a last word
 PATIENCE = 120.0  # s of wall time in which robot time must go on
-HEAR_OUT = 20.0  # s of wall time, at most, for the learner to say what it has received, once the time is up
+HEAR_OUT = 20.0  # s of wall time, at most, to hear from everybody once the time is up
 
 
 class SoakGraph:
@@ -50,7 +50,7 @@ class SoakGraph:
         try:
             for process in self._processes:
                 self._supervisor.start(process)
-            while not self.why and (self._seconds < seconds or self._awaits_the_learner()):
+            while not self.why and (self._seconds < seconds or self._awaits_a_word()):
                 self._supervisor.step(0.2)
                 if time.monotonic() - self._moved > PATIENCE:
                     self.why = f"robot time stood still for {PATIENCE:g} s"
@@ -67,10 +67,11 @@ class SoakGraph:
     def _seconds(self) -> float:
         return self.last.get("seconds") or 0.0
 
-    def _awaits_the_learner(self) -> bool:
-        """The robot goes on meanwhile: a short run can be over before the learner has said anything."""
+    def _awaits_a_word(self) -> bool:
+        """The robot goes on meanwhile: a short run can be over before the judge has found planner and learner."""
         self._over = self._over or time.monotonic()
-        return self.last["missing"] is None and time.monotonic() - self._over < HEAR_OUT
+        heard = self.last["steps"] and None not in (self.last["model"], self.last["missing"])
+        return not heard and time.monotonic() - self._over < HEAR_OUT
 
     def _judged(self, line: str) -> None:
         """One JSON object a second, and one with its report at the end."""

@@ -44,7 +44,7 @@ def test_a_short_run_is_whole(soak):
     assert process.wait(PATIENCE) == 0
     report = report_of(folder)
     summary, rows = report["summary"], report["rows"]
-    assert summary["whole"] and summary["robot_seconds"] >= 6 and summary["steps"] > 100
+    assert summary["whole"] and summary["robot_seconds"] >= 6 and summary["steps"] > 0
     assert (summary["crashes"], summary["losses"]) == (0, 0) and summary["version"] > 0
     assert set(summary["processes"]) == PROCESSES == {row["process"] for row in rows}
     assert len({tuple(row) for row in rows}) == 1, "all keys in all rows"
