@@ -75,9 +75,9 @@ class IcemConfig(SearchConfig):
 class GradientConfig(SearchConfig):
     """Ascent through the model, from several starts at once."""
 
-    iterations: int = setting(15, "steps of Adam", low=1, high=200)
+    iterations: int = setting(20, "steps of Adam", low=1, high=200)
     restarts: int = setting(4, "plans that climb side by side; the first two from the warm start and the prior", 1, 100)
-    rate: float = setting(0.3, "length of a step, times the action map's own noise scale", low=0.001, high=10.0)
+    rate: float = setting(0.6, "length of a first step, times the action map's noise scale", low=0.001, high=10.0)
 
 
 @dataclass(frozen=True)
