@@ -56,3 +56,29 @@ def planned(name, problem, seed=0, warm=None, **settings):
     config = replace(PlannerConfig(planner=name).search, horizon=len(problem.prior), **settings)
     warm = problem.prior.clone() if warm is None else warm
     return the("planner", name).plan(config, problem, warm, torch.Generator().manual_seed(seed))
+
+
+def table():
+    """How good one plan from nothing is, for each planner at 200 rollouts: the table in docs/methods.md."""
+    rows = {
+        "shooting, hard": ("shooting", 200, {"knot_steps": 3}),
+        "shooting, soft": ("shooting", 200, {"knot_steps": 3, "choice": "soft"}),
+        "shooting, hard, 4 x 50": ("shooting", 50, {"knot_steps": 3, "iterations": 4}),
+        "mppi": ("mppi", 200, {"knot_steps": 3}),
+        "mppi, 4 x 50": ("mppi", 50, {"knot_steps": 3, "iterations": 4}),
+        "cem, 4 x 50": ("cem", 50, {"knot_steps": 3, "iterations": 4}),
+        "icem, 4 x 50": ("icem", 50, {"iterations": 4}),
+        "gradient, 1 start": ("gradient", 1, {"knot_steps": 3, "restarts": 1}),
+    }
+    print("| planner | rollouts | gradients | worth of the plan, mean and range |\n|---|---|---|---|")
+    for title, (name, candidates, settings) in rows.items():
+        worth = []
+        for seed in range(12):
+            carts = Carts(size=4, candidates=candidates)
+            worth.append(float(carts.returns(planned(name, carts.problem, seed, **settings).actions[None])))
+        mean = sum(worth) / len(worth)
+        print(f"| {title} | {carts.scored} | {carts.climbed} | {mean:.1f} ({min(worth):.1f} .. {max(worth):.1f}) |")
+
+
+if __name__ == "__main__":
+    table()
