@@ -94,6 +94,10 @@ class BoundsConfig:
     growth: float = setting(1.3, "times the weight, a step with a violation, executed or planned", low=1.0, high=10.0)
     decay: float = setting(0.98, "times the weight, a step without", low=0.0, high=1.0)
 
+    def __post_init__(self):
+        if not self.least <= self.most:
+            raise ConfigError(f"least {self.least:g}: expected at most `most`, {self.most:g}")
+
 
 @dataclass(frozen=True)
 class ExploreConfig:

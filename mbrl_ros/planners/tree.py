@@ -42,8 +42,6 @@ class Tree:
         self.priors, self._of_depth, self._ties = np.zeros((nodes, choices)), priors, ties
         self.priors[0] = priors[0]
         self.earned = np.zeros(nodes)  # on the way to each node
-        self.ready = np.zeros(nodes, dtype=bool)  # its state is known
-        self.ready[0] = True
         self.states = root.new_zeros(nodes, *root.shape)
         self.states[0] = root
         self.low, self.high = np.inf, -np.inf  # of the returns seen
@@ -63,7 +61,7 @@ class Tree:
             self.visits[node, branch] += 1
             self.totals[node, branch] += self.least
             node = self.children[node, branch]
-            if node == NONE or not self.ready[node]:
+            if node == NONE:
                 break
         return Descent(nodes, branches)
 
@@ -82,7 +80,7 @@ class Tree:
             return
         child, self.used = self.used, self.used + 1
         self.children[node, branch] = child
-        self.states[child], self.earned[child], self.ready[child] = state, self.earned[node] + reward, True
+        self.states[child], self.earned[child] = state, self.earned[node] + reward
         if way.depth < self.horizon:
             self.priors[child] = self._of_depth[way.depth] if priors is None else priors
 
