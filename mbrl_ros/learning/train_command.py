@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_plans_alone(run: RunConfig) -> None:
-    for setting in run.planner.mppi.guided:
+    for setting in run.planner.guided:
         name = setting.split()[0]
         raise ConfigError(
             f"{name}: mbrl train plans without a policy. Leave it out, distil one from the model that comes of it "

@@ -63,7 +63,7 @@ def policy_file(planner: PlannerConfig, run: str) -> Path | None:
 def wants_policy(planner: PlannerConfig) -> str:
     """The settings that do not work without one; empty: none."""
     mode = (f"planner.mode {planner.mode}",) if planner.mode in POLICY_MODES else ()
-    return ", ".join((*mode, *planner.mppi.guided))
+    return ", ".join((*mode, *planner.guided))
 
 
 def check_policy(planner: PlannerConfig, run: str = "") -> Path | None:

@@ -17,7 +17,7 @@ ROBOTS = {"quadruped": load_robot("go1_like"), "cartpole": load_robot("cartpole"
 CASES = [(task, name) for task in TASK_NAMES for name in ACTION_MAPS if task == "quadruped" or name != "gait"]
 
 
-@pytest.mark.parametrize("treatment", ["expectation", "pessimism"])
+@pytest.mark.parametrize("treatment", ["expectation", "pessimism", "cvar"])
 @pytest.mark.parametrize(("task", "action_map"), CASES)
 def test_it_is_that_of_small_changes(task, action_map, treatment):
     spec, generator = ROBOTS[task], torch.Generator().manual_seed(0)
@@ -27,9 +27,10 @@ def test_it_is_that_of_small_changes(task, action_map, treatment):
     situation = Situation.empty(layout.size, judge.command_size, actions.size, HORIZON)
     situation.state.copy_(0.1 * torch.tensor(layout.scales) * torch.randn(layout.size, generator=generator))
     situation.phase.copy_(0.03 + 0.045 * torch.arange(HORIZON))
-    problem = make_problem(situation, model, judge, actions, CostConfig(), treatment, 0.5, 30)
+    problem = make_problem(situation, model, judge, actions, CostConfig(), treatment, 0.5, 30, cvar=0.6)
     decisions = 0.1 + 0.05 * torch.rand(HORIZON, actions.size, generator=generator)
-    gradient = problem.gradient(decisions)
+    values, (gradient,) = problem.gradient(decisions[None])
+    torch.testing.assert_close(values, problem.value(decisions[None]))
     direction = gradient / gradient.norm()
     step = 0.01 * direction
     found = (problem.value((decisions + step)[None]) - problem.value((decisions - step)[None])) / 0.02

@@ -1,0 +1,28 @@
+"""What can be chosen by name: each dict is name -> module. No torch here; a module is imported when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from mbrl_ros.config import ConfigError
+
+PLANNERS = {
+    "shooting": "mbrl_ros.planners.shooting",
+    "mppi": "mbrl_ros.planners.mppi",
+    "cem": "mbrl_ros.planners.cem",
+    "icem": "mbrl_ros.planners.icem",
+    "gradient": "mbrl_ros.planners.gradient",
+    "mcts": "mbrl_ros.planners.mcts",
+    "prior": "mbrl_ros.planners.prior",
+}
+
+KINDS = {"planner": PLANNERS}
+
+
+def the(kind: str, name: str) -> ModuleType:
+    """The module of that name; `kind` is a key of KINDS."""
+    known = KINDS[kind]
+    if name not in known:
+        raise ConfigError(f"no {kind} {name!r}. Known: {', '.join(known)}. Add one in mbrl_ros/known.py.")
+    return import_module(known[name])
