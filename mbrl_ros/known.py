@@ -1,0 +1,28 @@
+"""What can be chosen by name: each dict is name -> module. No torch here; a module is imported when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from mbrl_ros.config import ConfigError
+
+MODELS = {
+    "l2": "mbrl_ros.dynamics.kinds.l2",
+    "gaussian": "mbrl_ros.dynamics.kinds.gaussian",
+    "ensemble": "mbrl_ros.dynamics.kinds.ensemble",
+    "bayes": "mbrl_ros.dynamics.kinds.bayes",
+    "energy": "mbrl_ros.dynamics.kinds.energy",
+    "diffusion": "mbrl_ros.dynamics.kinds.diffusion",
+    "physics": "mbrl_ros.dynamics.kinds.physics",
+    "residual": "mbrl_ros.dynamics.kinds.residual",
+}
+KINDS = {"model": MODELS}
+
+
+def the(kind: str, name: str) -> ModuleType:
+    """The module of that name; `kind` is a key of KINDS."""
+    known = KINDS[kind]
+    if name not in known:
+        raise ConfigError(f"no {kind} {name!r}. Known: {', '.join(known)}. Add one in mbrl_ros/known.py.")
+    return import_module(known[name])
