@@ -25,7 +25,7 @@ class Inverse:
         return self.net(torch.cat([state, goal - state], -1)).unflatten(-1, (self.steps, -1))
 
 
-def inverse(states: Tensor, actions: Tensor, steps: int = 1, config: FitConfig, seed: int = 0) -> Inverse:
+def inverse(states: Tensor, actions: Tensor, steps: int, config: FitConfig, seed: int = 0) -> Inverse:
     """From recorded runs, states (R, T + 1, S) and actions (R, T, A)."""
     path, told = cut(states, actions, steps)
     between = torch.cat([path[:, 0], path[:, -1] - path[:, 0]], -1)
