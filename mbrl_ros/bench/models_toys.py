@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 DT = 0.05  # s
-NOISE = 0.02, 0.10  # sigma of the steps of `field`, where s0 is below and above zero
+NOISE = 0.05, 0.15  # sigma of the steps of `field`: everywhere for s0, and what it grows to, to the right, for s1
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ def field(states: Tensor, actions: Tensor) -> Tensor:
 
 
 def field_noise(states: Tensor) -> Tensor:
-    """(..., 2) sigma of a step from there: one feature and one half of the world are noisier."""
+    """(..., 2) sigma of a step from there: one feature is noisier, more so to the right."""
     quiet, loud = NOISE
-    right = (states[..., :1] > 0).float()
-    return torch.cat([quiet + 0.0 * right, quiet + (loud - quiet) * right], -1)
+    right = torch.sigmoid(2 * states[..., :1])
+    return torch.cat([torch.full_like(right, quiet), quiet + (loud - quiet) * right], -1)
 
 
 def field_steps(count: int, seed: int, noisy: bool = True, keep=lambda states: torch.ones(len(states), dtype=bool)):

@@ -90,7 +90,8 @@ def descend(parameters: Sequence[Tensor], loss: Callable[[int], Tensor], config:
     losses = np.zeros(config.steps)
     for step in range(config.steps):
         optimiser.param_groups[0]["lr"] = config.rate * max(LAST_RATE, 1 - step / config.steps)
-        value = loss(step)
+        with torch.enable_grad():
+            value = loss(step)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         if torch.isfinite(torch.nn.utils.clip_grad_norm_(parameters, CLIP)):

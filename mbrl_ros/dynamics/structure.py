@@ -18,4 +18,7 @@ class Structure:
     step: Callable[[Mapping[str, Tensor], Tensor, Tensor, float], Tensor]
 
 
-STRUCTURES = {"bicycle": Structure(bicycle.RANGES, bicycle.step)}
+STRUCTURES = {
+    "bicycle": Structure(bicycle.RANGES, bicycle.step),
+    "car": Structure(bicycle.CAR_RANGES, bicycle.step_of_car),
+}

@@ -35,7 +35,9 @@ class Config:
     layers: int = setting(2, "hidden layers", low=1, high=8)
     prior: float = setting(1.0, "sigma of a weight before any data, times 1 / sqrt(inputs)", low=1e-3, high=100.0)
     start: float = setting(0.05, "sigma of a weight at the start, likewise", low=1e-6, high=10.0)
-    divergence: float = setting(1.0, "weight of the divergence; below 1: a colder posterior", low=0.0, high=10.0)
+    divergence: float = setting(
+        0.1, "weight of the divergence; 1 is what Bayes says, below it is colder", low=0.0, high=10.0
+    )
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Config:
     particles: int = setting(5, "rows of a rollout, each with noise of its own", low=1)
     width: int = setting(64, "units a hidden layer", low=4, high=4096)
     layers: int = setting(2, "hidden layers", low=1, high=8)
-    steps: int = setting(5, "passes of the network a sample", low=1, high=1000)
+    steps: int = setting(10, "passes of the network a sample", low=1, high=1000)
 
 
 @dataclass(frozen=True)
