@@ -69,7 +69,7 @@ BARS = {  # by how a figure's name begins
     "fork: samples in both ways": Bar(low=0.9),
     "fork: samples in either way, l2": Bar(high=0.1),
     "car, 10 s:": Bar(high=0.05),
-    "car with drag: error over 20 steps, ensemble is 1, residual": Bar(high=1.0),
+    "car that understeers: error over 20 steps, ensemble is 1, residual": Bar(high=1.0),
     "payload of 3 kg": Bar(2.7, 3.3),
     "learned reward:": Bar(low=0.95),
     "learned termination:": Bar(low=0.95),

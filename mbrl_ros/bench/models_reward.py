@@ -14,7 +14,7 @@ from mbrl_ros.settings import MppiConfig
 
 FIT = FitConfig(steps=1500, batch=128)
 NOISE = 0.05  # sigma of each reward that is told
-TOO_FAST = 8.0  # rad/s, which ends everything
+TOO_FAST = 6.0  # rad/s, which ends everything
 HORIZON, SAMPLES, STEPS, PENDULUMS = 25, 150, 80, 3
 PLANNER = MppiConfig(samples=SAMPLES, horizon=HORIZON)
 NOBODY = torch.zeros(0)  # a task without commands

@@ -93,11 +93,11 @@ def swung(runs: int, steps: int, seed: int, noise: float = 0.0) -> Recording:
 CAR = {"wheelbase": 0.33, "speed_gain": 0.9, "steer_gain": 1.15, "speed_lag": 0.25, "steer_lag": 0.08}
 
 
-def driven(seconds: float, seed: int, noise: float = 1.0, drag: float = 0.0) -> Recording:
+def driven(seconds: float, seed: int, noise: float = 1.0, understeer: float = 0.0) -> Recording:
     """A car of the constants above under wandering commands, in fine Euler steps of its own.
 
-    `noise` times 5 mm, 3 mrad, 2 cm/s, 3 mrad of sensors; `drag`: 1/m of a deceleration that grows with the square of
-    the speed, which is in nobody's structure.
+    `noise` times 5 mm, 3 mrad, 2 cm/s, 3 mrad of sensors. `understeer` (s^2/m^2): it turns 1 + understeer v^2 times
+    less than a bicycle, which is in nobody's structure.
     """
     rng, steps, fine = np.random.default_rng(seed), round(seconds / DT), 50
     knots = rng.uniform([0.5, -0.35], [2.5, 0.35], (steps // 10 + 1, 2))
@@ -108,8 +108,8 @@ def driven(seconds: float, seed: int, noise: float = 1.0, drag: float = 0.0) -> 
         for _ in range(fine):
             h = DT / fine
             x, y = x + h * speed * np.cos(heading), y + h * speed * np.sin(heading)
-            heading += h * speed / CAR["wheelbase"] * np.tan(steer)
-            speed += h * ((CAR["speed_gain"] * told_speed - speed) / CAR["speed_lag"] - drag * speed * abs(speed))
+            heading += h * speed / CAR["wheelbase"] * np.tan(steer) / (1 + understeer * speed**2)
+            speed += h * (CAR["speed_gain"] * told_speed - speed) / CAR["speed_lag"]
             steer += h * (CAR["steer_gain"] * told_steer - steer) / CAR["steer_lag"]
         path.append((x, y, heading, speed, steer))
     seen = np.array(path) + noise * np.array([0.005, 0.005, 0.003, 0.02, 0.003]) * rng.standard_normal((steps + 1, 5))

@@ -52,8 +52,8 @@ def step(constants: Mapping[str, Tensor], states: Tensor, actions: Tensor, dt: f
 
 
 def step_of_car(constants: Mapping[str, Tensor], states: Tensor, actions: Tensor, dt: float) -> Tensor:
-    """States (..., 11), targets (..., 2) -> (..., 11): x, y, cos, sin, vx, vy, yaw rate, then speed and steering angle as
-    joints, then how fast they change."""
+    """States (..., 11), targets (..., 2) -> (..., 11): x, y, cos, sin, vx, vy, yaw rate, then both joints, then
+    how fast they change."""
     x, y, cos, sin = states[..., :4].unbind(-1)
     speed, steer, h = states[..., 7], states[..., 8], dt / SUBSTEPS
     for _ in range(SUBSTEPS):

@@ -10,7 +10,7 @@ from mbrl_ros.dynamics.corrective import corrected
 from mbrl_ros.dynamics.fitting import FitConfig, cut, fit, resampled
 from mbrl_ros.dynamics.kinds import bayes, diffusion, energy, ensemble, gaussian, l2
 
-QUICK = FitConfig(steps=400, batch=128)
+QUICK, LONGER = FitConfig(steps=400, batch=128), FitConfig(steps=1000, batch=128)
 
 
 def fitted(kind, config, data, sizes, fitting=QUICK):
@@ -19,7 +19,7 @@ def fitted(kind, config, data, sizes, fitting=QUICK):
 
 def test_a_gaussian_says_how_noisy_each_place_is():
     data, fresh = field_steps(2000, 0), field_steps(500, 1)
-    model = fitted(gaussian, gaussian.Config(width=32), data, (2, 1))
+    model = fitted(gaussian, gaussian.Config(width=32), data, (2, 1), LONGER)
     _, variance = model.distribution(fresh.states[:, 0], fresh.actions[:, 0])
     predicted, true = variance[0].sqrt(), field_noise(fresh.states[:, 0])
     assert (predicted.mean(0) / true.mean(0) - 1).abs().max() < 0.3
@@ -55,7 +55,7 @@ def test_members_disagree_where_no_data_came_from(kind, config):
 def test_more_data_takes_ignorance_away_and_leaves_the_noise():
     fresh, found = field_steps(300, 1), []
     for count in (100, 2000):
-        model = fitted(gaussian, gaussian.Config(members=5, width=32), field_steps(count, 0), (2, 1))
+        model = fitted(gaussian, gaussian.Config(members=5, width=32), field_steps(count, 0), (2, 1), LONGER)
         means, variances = model.distribution(fresh.states[:, 0], fresh.actions[:, 0])
         found.append(uncertainty.split(means.numpy(), variances.numpy()))
     little, much = found
@@ -65,7 +65,7 @@ def test_more_data_takes_ignorance_away_and_leaves_the_noise():
 
 @pytest.mark.parametrize(
     "kind, config, steps",
-    [(energy, energy.Config(particles=50, width=32), 200), (diffusion, diffusion.Config(particles=50), 1000)],
+    [(energy, energy.Config(particles=50), 500), (diffusion, diffusion.Config(particles=50), 1000)],
     ids=["energy", "diffusion"],
 )
 def test_a_world_with_two_answers_gets_both(kind, config, steps):

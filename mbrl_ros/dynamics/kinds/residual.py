@@ -2,7 +2,7 @@
 
     s' = step(constants, s, a) + step_std * f(s, a)         minimise   error + penalty * |f|^2
 
-Both are fitted at once; the penalty has the constants explain what they can.
+Both are fitted at once, constants from where they were; the penalty has them explain what they can.
 """
 
 from __future__ import annotations
@@ -71,7 +71,12 @@ class Residual:
 
 def new(config: Config, sizes, seed: int) -> Residual:
     known = Sizes.of(sizes)
-    base = physics.new(physics.Config(config.structure), known, seed)
+    return on_top(config, physics.new(physics.Config(config.structure), known, seed), known, seed)
+
+
+def on_top(config: Config, base: physics.Physics, sizes, seed: int) -> Residual:
+    """Of physics that may have been fitted before: constants found first are better than constants found beside."""
+    known = Sizes.of(sizes)
     units = [known.state + known.action, *[config.width] * config.layers, known.state]
     net = random_layers(config.members, units, torch.Generator().manual_seed(seed))
     return Residual(config, base, net, known.normaliser, known.action_offset, known.action_scale)
