@@ -37,7 +37,7 @@ def car_constants(seed: int) -> dict[str, float]:
 
 
 def residual_on_top(seed: int) -> dict[str, float]:
-    """A car that understeers, which no structure knows of: error over 20 steps, of an ensemble without any physics 1."""
+    """A car that understeers, which is in no structure: error over 20 steps, of an ensemble without physics 1."""
     data = driven(SECONDS, seed, understeer=UNDERSTEER)
     fresh = driven(60.0, seed + 1000, noise=0.0, understeer=UNDERSTEER)
     sizes, recorded = car_sizes(), (data.states, data.actions)

@@ -22,7 +22,7 @@ NOBODY = torch.zeros(0)  # a task without commands
 
 def planned_on_it(seed: int) -> dict[str, float]:
     """True return of plans by the learned reward, over that of plans by the true one; and how well ends are known."""
-    data, generator = swung(40, 50, seed), torch.Generator().manual_seed(seed)
+    data, generator = swung(80, 50, seed), torch.Generator().manual_seed(seed)
     states = data.states[:, 1:].flatten(0, 1)
     told = upright(states) + NOISE * torch.randn(len(states), generator=generator)
     learned = learned_reward(states, states[:, :0], told, ended(states), FIT, seed)

@@ -11,7 +11,7 @@ from mbrl_ros.dynamics.fitting import FitConfig, fit
 from mbrl_ros.dynamics.kinds import bayes, ensemble, gaussian
 
 FIT = FitConfig(steps=1200, batch=128)
-LITTLE, MUCH = 300, 3000  # steps of data
+LITTLE, MUCH = 500, 5000  # steps of data
 
 
 def known_noise(seed: int) -> dict[str, float]:

@@ -31,7 +31,7 @@ class FitConfig:
     rollout: int = setting(1, "K: steps that the model is rolled on its own predictions", low=1, high=50)
     bootstrap: bool = setting(True, "each member sees its own resampling of the data")
     corrective: int = setting(0, "rounds of corrective labels, after the first fit", low=0)
-    drift: int = setting(5, "steps that a model drifts before it is corrected", low=1, high=50)
+    drift: int = setting(3, "steps of each drift that is corrected", low=1, high=50)
 
 
 @dataclass(frozen=True)
