@@ -22,6 +22,23 @@ def test_a_bicycle_moves_as_fine_steps_say():
     assert (following - data.states[0, 1:]).abs().max() < 0.01
 
 
+def test_a_car_by_its_features_moves_as_fine_steps_say():
+    constants = {"wheelbase": 0.33, "speed_kp": 3.0, "steer_kp": 8.0, "speed_rate": 4.0, "steer_rate": 1.0}
+    x, y, heading, speed, steer, told, fine = 0.1, 0.2, 0.7, 1.0, 0.1, (2.5, 0.4), 1000
+    start = [x, y, np.cos(heading), np.sin(heading), speed, 0.0, 0.0, speed, steer, 0.0, 0.0]
+    for _ in range(fine):
+        h = DT / fine
+        x, y = x + h * speed * np.cos(heading), y + h * speed * np.sin(heading)
+        heading += h * speed / constants["wheelbase"] * np.tan(steer)
+        speed += h * np.clip(constants["speed_kp"] * (told[0] - speed), -4.0, 4.0)
+        steer += h * np.clip(constants["steer_kp"] * (told[1] - steer), -1.0, 1.0)
+    known = {name: torch.tensor(value) for name, value in constants.items()}
+    found = bicycle.step_of_car(known, torch.tensor(start), torch.tensor(told), DT).numpy()
+    yaw_rate = speed / constants["wheelbase"] * np.tan(steer)
+    expected = [x, y, np.cos(heading), np.sin(heading), speed, 0.0, yaw_rate, speed, steer]
+    np.testing.assert_allclose(found[:9], expected, atol=5e-3)
+
+
 def test_the_constants_of_a_car_are_found_in_ten_seconds_of_driving():
     data = driven(10.0, 0)
     config = FitConfig(steps=250, batch=64, rate=0.1, weight_decay=0.0, rollout=5)
