@@ -48,11 +48,12 @@ UNKNOWNS = {
 class SearchConfig:
     """The cross-entropy method over constants."""
 
-    candidates: int = setting(20, "robots a round", low=4)
-    elites: int = setting(5, "of which the next round is drawn", low=2)
-    rounds: int = setting(7, "of narrowing down", low=1)
-    windows: int = setting(60, "stretches of the recording, spread over it", low=1)
-    steps: int = setting(5, "of each", low=1)
+    candidates: int = setting(12, "robots a round", low=4)
+    elites: int = setting(4, "of which the next round is drawn", low=2)
+    rounds: int = setting(6, "of narrowing down", low=1)
+    windows: int = setting(50, "stretches of the recording, spread over it", low=1)
+    smooth: int = setting(3, "steps to either side over which the noise of a start is smoothed", low=0, high=20)
+    steps: int = setting(15, "of each; in shorter ones the noise of the start outweighs what follows", low=1)
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,21 @@ def _stretches(states: np.ndarray, actions: np.ndarray, config: SearchConfig) ->
     if not places:
         raise ValueError(f"runs of {actions.shape[1]} steps are too short: expected more than {k}")
     chosen = [places[i] for i in np.unique(np.linspace(0, len(places) - 1, config.windows).round().astype(int))]
-    starts = np.stack([states[run, t] for run, t in chosen])
+    smooth = smoothed(states, config.smooth)
+    starts = np.stack([smooth[run, t] for run, t in chosen])
     told = np.stack([actions[run, t - 1 : t + k] for run, t in chosen])
     truth = np.stack([states[run, t + 1 : t + k + 1] for run, t in chosen])
     return starts, told, truth
+
+
+def smoothed(states: np.ndarray, half: int) -> np.ndarray:
+    """(R, T, S) with each state on the parabola that fits it and `half` neighbours on either side; the ends as they are.
+
+    A foot that noise puts into the ground is thrown out of it, which looks like a lighter robot.
+    """
+    if half == 0 or states.shape[1] <= 2 * half:
+        return states
+    weights = np.linalg.pinv(np.vander(np.arange(-half, half + 1), 3, increasing=True))[0]
+    count, inner = states.shape[1] - 2 * half, states.copy()
+    inner[:, half:-half] = sum(weight * states[:, k : k + count] for k, weight in enumerate(weights))
+    return inner

@@ -9,7 +9,7 @@ from mbrl_ros.bench.models_toys import CAR, DT, driven
 from mbrl_ros.config import ConfigError
 from mbrl_ros.dynamics import bicycle
 from mbrl_ros.dynamics.fitting import FitConfig, fit
-from mbrl_ros.dynamics.identification import SearchConfig, changed, identified, narrowed
+from mbrl_ros.dynamics.identification import SearchConfig, changed, identified, narrowed, smoothed
 from mbrl_ros.dynamics.kinds import physics, residual
 from mbrl_ros.dynamics.physics import PhysicsModel
 from mbrl_ros.robots.spec import load_robot
@@ -101,11 +101,20 @@ def stirred():
 
 
 def test_a_load_and_weak_motors_are_found_together(stirred):
-    search = SearchConfig(candidates=14, elites=4, rounds=5, windows=15, steps=4)
+    search = SearchConfig(candidates=14, elites=4, rounds=5, windows=15, steps=4, smooth=0)
     found = identified(*stirred, ["payload", "motor_gain"], search)
     assert found.values["payload"] == pytest.approx(3.0, abs=0.6)
     assert found.values["motor_gain"] == pytest.approx(0.8, abs=0.08)
     assert found.error < 0.5 * found.error_nominal
+
+
+def test_smoothing_takes_noise_and_leaves_a_parabola():
+    t, rng = np.arange(60.0), np.random.default_rng(0)
+    truth = (0.01 * (t - 30) ** 2)[None, :, None]
+    np.testing.assert_allclose(smoothed(truth, 3), truth, atol=1e-9)
+    noisy = truth + rng.standard_normal(truth.shape)
+    assert (smoothed(noisy, 3) - truth).std() < 0.75 * (noisy - truth).std()
+    np.testing.assert_array_equal(smoothed(noisy, 0), noisy)
 
 
 def test_an_unknown_that_nobody_knows_is_answered_with_the_known_ones(stirred):
