@@ -173,7 +173,7 @@ def _stretches(states: np.ndarray, actions: np.ndarray, config: SearchConfig) ->
 
 
 def smoothed(states: np.ndarray, half: int) -> np.ndarray:
-    """(R, T, S) with each state on the parabola that fits it and `half` neighbours on either side; the ends as they are.
+    """(R, T, S), each state on the parabola through it and `half` neighbours on either side; the ends as they are.
 
     A foot that noise puts into the ground is thrown out of it, which looks like a lighter robot.
     """
