@@ -1,6 +1,9 @@
 """`mbrl bench models`: its rows, bars, table and report."""
 
 import json
+import math
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,3 +56,15 @@ def test_every_bar_is_of_a_figure_that_some_experiment_has():
     """Figures are asked for by how their names begin: a renamed one would lose its bar silently."""
     sources = "".join(path.read_text() for path in Path(models.__file__).parent.glob("models_*.py"))
     assert not [begin for begin in BARS if begin.split(",")[0].split(":")[0] not in sources]
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in ("payload", "reward", "car")])
+def test_every_experiment_has_finite_figures_with_hardly_any_training(name, monkeypatch):
+    """Payload, reward and car are tried by the tests of what they measure: they take longer."""
+    module = sys.modules[EXPERIMENTS[name].__module__]
+    for setting in ("FIT", "DEAR", "BESIDE"):
+        if hasattr(module, setting):
+            monkeypatch.setattr(module, setting, replace(getattr(module, setting), steps=4, batch=8))
+    monkeypatch.setattr(models.models_modes, "SAMPLES", 3)
+    figures = EXPERIMENTS[name](0)
+    assert figures and all(math.isfinite(value) for value in figures.values())

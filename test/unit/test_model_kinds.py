@@ -65,7 +65,10 @@ def test_more_data_takes_ignorance_away_and_leaves_the_noise():
 
 @pytest.mark.parametrize(
     "kind, config, steps",
-    [(energy, energy.Config(particles=50), 500), (diffusion, diffusion.Config(particles=50), 1000)],
+    [
+        (energy, energy.Config(particles=20, offered=16, chains=2, chain_steps=3), 300),
+        (diffusion, diffusion.Config(particles=50), 1000),
+    ],
     ids=["energy", "diffusion"],
 )
 def test_a_world_with_two_answers_gets_both(kind, config, steps):
