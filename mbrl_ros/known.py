@@ -16,8 +16,17 @@ PLANNERS = {
     "mcts": "mbrl_ros.planners.mcts",
     "prior": "mbrl_ros.planners.prior",
 }
-
-KINDS = {"planner": PLANNERS}
+MODELS = {
+    "l2": "mbrl_ros.dynamics.kinds.l2",
+    "gaussian": "mbrl_ros.dynamics.kinds.gaussian",
+    "ensemble": "mbrl_ros.dynamics.kinds.ensemble",
+    "bayes": "mbrl_ros.dynamics.kinds.bayes",
+    "energy": "mbrl_ros.dynamics.kinds.energy",
+    "diffusion": "mbrl_ros.dynamics.kinds.diffusion",
+    "physics": "mbrl_ros.dynamics.kinds.physics",
+    "residual": "mbrl_ros.dynamics.kinds.residual",
+}
+KINDS = {"planner": PLANNERS, "model": MODELS}
 
 
 def the(kind: str, name: str) -> ModuleType:
