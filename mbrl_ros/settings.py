@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mbrl_ros.config import ConfigError, section, setting
+from mbrl_ros.known import TASKS
 
 POLICY_MODES = ("policy", "hybrid")
 DRIVING_MODES = ("mppi", *POLICY_MODES)
 MODES = ("stand", "explore", "observe", *DRIVING_MODES)
 TREATMENTS = ("tsinf", "expectation", "pessimism")
-ACTION_MAP_NAMES = ("gait", "joint", "spline")
+ACTION_MAP_NAMES = ("gait", "joint", "spline", "primitive")
 PRECISIONS = ("auto", "bf16", "float32")
-TASK_NAMES = ("quadruped", "cartpole")
+TASK_NAMES = tuple(TASKS)
 MOST_CORES = 9999  # of any machine
 
 
@@ -56,7 +57,7 @@ class RealtimeConfig:
 
 @dataclass(frozen=True)
 class BridgeConfig(Shared):
-    """The MuJoCo robot."""
+    """The simulated robot."""
 
     noise: bool = setting(True, "add the robot file's sensor noise")
     latency: float = setting(0.0, "s from a command to its effect in the joints", low=0.0, high=0.5)

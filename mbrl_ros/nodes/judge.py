@@ -217,7 +217,7 @@ class Judge(Node):
             "model": self._versions[-1][1] if self._versions else None,
             "data_seconds": _number(learner.get(keys.DATA_SECONDS)),
             "learner": learner.get(keys.STATE),
-            "command": self._command if self._spec.base else None,
+            "command": self._command if self._spec.floats else None,
             "reached": self._reached(),
             "action": self._action,
             "falls": len(self._falls),

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "mbrl_ros"
 
 LAYERS = (
-    ("types", "config", "settings", "runs", "parameters", "paths", "content", "compiled", "authentic"),
+    ("types", "config", "settings", "runs", "parameters", "paths", "content", "compiled", "authentic", "known"),
     ("robots", "safety", "tasks", "data", "dynamics"),
     ("planners", "policies"),
     ("control", "learning", "distilling", "backends"),
