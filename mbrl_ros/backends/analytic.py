@@ -12,7 +12,7 @@ from mbrl_ros.known import the
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.types import BaseState, RobotMode, RobotState
 
-DAMP_SPEED = 0.2  # m/s or rad/s at which damping takes a joint's whole effort
+DAMP_SPEED = 0.05  # m/s or rad/s at which damping takes a joint's whole effort
 POSE, VELOCITY = slice(0, 3), slice(3, 6)  # of a planar base, in `motion`
 
 

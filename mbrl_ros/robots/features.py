@@ -60,6 +60,11 @@ class FeatureLayout:
         return np.array([getattr(self.spec.feature_scales, k) for k in self.kinds], np.float32)
 
     @cached_property
+    def indifferent(self) -> np.ndarray:
+        """(S,) bool: what the dynamics do not depend on, though it changes: where a planar base is."""
+        return np.array([kind == "position" for kind in self.kinds])
+
+    @cached_property
     def noise(self) -> np.ndarray:
         """(S,) one sigma of the sensors."""
         return np.array([getattr(self.spec.noise, k) for k in self.kinds], np.float32)

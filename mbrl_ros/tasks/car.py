@@ -20,8 +20,7 @@ HALF_STRAIGHT = 2.5  # m
 RADIUS = 1.0  # m, of the curves
 HALF_WIDTH = 0.3  # m, of the road
 CRUISE = 3.0  # m/s, faster is not worth more
-NEAR = 0.1  # m: a cost as steep from far away as from here on, and flat in the middle
-EDGE = 0.7  # share of the half width from which the edge is felt
+BESIDE = 0.1  # m from the middle, at which half of what that may cost is lost
 
 
 class Task:
@@ -35,22 +34,27 @@ class Task:
             raise ConfigError(f"task 'car' needs a robot with a planar base; {layout.spec.name} has none")
         self._layout = layout
 
-    def beside(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """(...) m to the right of the middle line, and (...) m/s along it."""
+    def beside(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(...) m to the right of the middle line, (...) m/s along it, (...) cosine of the angle to it."""
         layout = self._layout
         x, y = state[..., layout.position].unbind(-1)
         out_x, out_y = x - x.clamp(-HALF_STRAIGHT, HALF_STRAIGHT), y - RADIUS
         away = (out_x.square() + out_y.square() + 1e-9).sqrt()  # no slope is infinite
         cos, sin = state[..., layout.heading].unbind(-1)
         vx, vy = state[..., layout.linear_velocity].unbind(-1)
-        world_x, world_y = cos * vx - sin * vy, sin * vx + cos * vy
-        return away - RADIUS, (out_x * world_y - out_y * world_x) / away
+        aligned, across = (out_x * sin - out_y * cos) / away, (out_x * cos + out_y * sin) / away
+        return away - RADIUS, aligned * vx + across * vy, aligned
 
     def reward(self, state: Tensor, command: Tensor) -> Tensor:
-        """state (..., S) -> (...), 1 at best: the way made, less what is lost beside the middle and near the edge."""
-        error, along = self.beside(state)
-        beside = (error.square() + NEAR**2).sqrt() - NEAR
-        return along.clamp(max=CRUISE) / CRUISE - 3 * beside - 20 * torch.relu(error.abs() - EDGE * HALF_WIDTH)
+        """state (..., S) -> (...), 1 at best: the way made and the way headed, less what is lost beside the middle.
+
+        That loss is bounded but for a little: a car that stands across the road must leave it to turn, and were that
+        dear it would stand there for ever. Where staying on it matters more than anything, there is `violation`.
+        """
+        error, along, aligned = self.beside(state)
+        square = error.square()
+        lost = 0.3 * square / (square + BESIDE**2) + 0.1 * (square + 1e-6).sqrt()
+        return 0.7 * along.clamp(max=CRUISE) / CRUISE + 0.3 * aligned - lost
 
     def violation(self, state: Tensor) -> Tensor:
         """(...) m that the car is off the road; 0 on it."""

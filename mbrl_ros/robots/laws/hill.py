@@ -1,6 +1,6 @@
 """A cart on a hill that rises to the right and, behind its edge, drops.
 
-    m v' = u - drag v - m g sin(slope at x),   height(x) = rise s(x) - drop s(x - edge),   s(z) = w ln(1 + exp(z / w))
+    m v' = u - drag v - m g sin(slope at x),   height(x) = rise x - drop w ln(1 + exp((x - edge) / w))
 
 Its joints are x, which a force u drives, and the height, which nothing drives: what a robot learns of the hill, it
 learns from where it has been. Before the edge the ground bends within `width` w: there is a crest, and a little behind
@@ -46,15 +46,15 @@ def lost(spec: RobotSpec, motion: np.ndarray) -> bool:
 def height(m, spec: RobotSpec, x):
     """m, of the ground at x."""
     width = spec.constant("width")
-    rises, drops = (_softened(m, (x - begin) / width) for begin in (0.0, spec.constant("edge")))
-    return width * (spec.constant("rise") * rises - spec.constant("drop") * drops)
+    z = (x - spec.constant("edge")) / width
+    softened = 0.5 * (z + m.abs(z)) + m.log1p(m.exp(-m.abs(z)))  # ln(1 + exp(z)), without overflow
+    return spec.constant("rise") * x - spec.constant("drop") * width * softened
 
 
 def slope(m, spec: RobotSpec, x):
     """Its derivative."""
-    width = spec.constant("width")
-    rises, drops = (0.5 + 0.5 * m.tanh((x - begin) / width / 2) for begin in (0.0, spec.constant("edge")))
-    return spec.constant("rise") * rises - spec.constant("drop") * drops
+    z = (x - spec.constant("edge")) / spec.constant("width")
+    return spec.constant("rise") - spec.constant("drop") * (0.5 + 0.5 * m.tanh(z / 2))
 
 
 def crest(spec: RobotSpec) -> tuple[float, float]:
@@ -63,8 +63,3 @@ def crest(spec: RobotSpec) -> tuple[float, float]:
     x = np.linspace(low, high, 2000)
     ground = height(np, spec, x)
     return float(x[ground.argmax()]), float(ground.max())
-
-
-def _softened(m, z):
-    """ln(1 + exp(z)), without overflow."""
-    return 0.5 * (z + m.abs(z)) + m.log1p(m.exp(-m.abs(z)))
