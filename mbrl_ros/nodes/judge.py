@@ -179,7 +179,7 @@ class Judge(Node):
         self._truth.append((stamp_ns, velocity))
         while stamp_ns - self._truth[0][0] >= STRIDE * NS:
             self._truth.popleft()
-        if not self._commandable():
+        if not self._spec.floats or not self._commandable():
             self._score.begin()
             self._scoring = False
         elif self._scoring or self._punctuality.judging:

@@ -36,7 +36,7 @@ def check_walks(spec: RobotSpec) -> None:
 
 def check_driven(spec: RobotSpec) -> None:
     if not spec.floats:
-        raise ConfigError(f"--commands: {spec.name} has no free base to drive")
+        raise ConfigError(f"--commands: {spec.name} has no base to drive by velocities")
 
 
 def check_distilling(config: LearnerConfig) -> None:
