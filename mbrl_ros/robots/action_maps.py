@@ -89,7 +89,7 @@ class PrimitiveMap:
     def decode(self, decisions: Tensor, phase: Tensor) -> Tensor:
         votes = decisions + self._first
         soft = (torch.softmax(votes / VOTE, -1) * self._numbers).sum(-1, keepdim=True)
-        return votes.argmax(-1, keepdim=True).float() + soft - soft.detach()
+        return votes.argmax(-1, keepdim=True).float() + (soft - soft.detach())
 
 
 ACTION_MAPS = {"joint": JointMap, "spline": SplineMap, "gait": GaitMap, "primitive": PrimitiveMap}
