@@ -16,7 +16,7 @@ from mbrl_ros.robots.spec import RobotSpec
 
 GOAL = (5.0, 5.0)  # m; the start is the origin
 LOW, HIGH = -0.8, 5.8  # m, of both coordinates, where the walls are
-OBSTACLES = 10
+OBSTACLES = 12
 RADIUS = (0.3, 0.6)  # m, of an obstacle
 KEPT_FREE = 0.6  # m, between an obstacle and the start or the goal
 PASSAGE = 0.35  # m, half the width of the way that there must be
