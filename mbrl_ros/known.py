@@ -26,7 +26,31 @@ MODELS = {
     "physics": "mbrl_ros.dynamics.kinds.physics",
     "residual": "mbrl_ros.dynamics.kinds.residual",
 }
-KINDS = {"planner": PLANNERS, "model": MODELS}
+TASKS = {
+    "quadruped": "mbrl_ros.tasks.quadruped",
+    "cartpole": "mbrl_ros.tasks.cartpole",
+    "pendulum": "mbrl_ros.tasks.pendulum",
+    "car": "mbrl_ros.tasks.car",
+    "cliff": "mbrl_ros.tasks.cliff",
+    "rover": "mbrl_ros.tasks.rover",
+}
+BACKENDS = {
+    "mujoco": "mbrl_ros.backends.mujoco",
+    "loopback": "mbrl_ros.backends.loopback",
+    "analytic": "mbrl_ros.backends.analytic",
+}
+LAWS = {  # of motion, for the backend analytic
+    "bicycle": "mbrl_ros.robots.laws.bicycle",
+    "hill": "mbrl_ros.robots.laws.hill",
+    "primitives": "mbrl_ros.robots.laws.primitives",
+}
+KINDS = {
+    "planner": PLANNERS,
+    "model": MODELS,
+    "task": TASKS,
+    "backend": BACKENDS,
+    "law": LAWS,
+}
 
 
 def the(kind: str, name: str) -> ModuleType:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mbrl_ros.config import ConfigError, section, setting
-from mbrl_ros.known import PLANNERS
+from mbrl_ros.known import PLANNERS, TASKS
 from mbrl_ros.search_settings import (
     CemConfig,
     GradientConfig,
@@ -24,9 +24,9 @@ DRIVING_MODES = ("mppi", *POLICY_MODES)
 MODES = ("stand", "explore", "observe", *DRIVING_MODES)
 SHARED_OUT = ("tsinf", "ts1")  # treatments that give each candidate one rollout; the others one a member
 TREATMENTS = (*SHARED_OUT, "expectation", "pessimism", "optimism", "cvar")
-ACTION_MAP_NAMES = ("gait", "joint", "spline")
+ACTION_MAP_NAMES = ("gait", "joint", "spline", "primitive")
 PRECISIONS = ("auto", "bf16", "float32")
-TASK_NAMES = ("quadruped", "cartpole")
+TASK_NAMES = tuple(TASKS)
 MOST_CORES = 9999  # of any machine
 
 
@@ -67,7 +67,7 @@ class RealtimeConfig:
 
 @dataclass(frozen=True)
 class BridgeConfig(Shared):
-    """The MuJoCo robot."""
+    """The simulated robot."""
 
     noise: bool = setting(True, "add the robot file's sensor noise")
     latency: float = setting(0.0, "s from a command to its effect in the joints", low=0.0, high=0.5)

@@ -20,6 +20,8 @@ from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import EnsembleConfig
 
+INDIFFERENT = 1e4  # a unit so large that what is measured in it tells a network nothing
+
 
 @dataclass(frozen=True)
 class Normaliser:
@@ -32,13 +34,16 @@ class Normaliser:
 
     @staticmethod
     def of_data(states: np.ndarray, next_states: np.ndarray, floor: np.ndarray) -> Normaliser:
-        """Statistics of (B, S) arrays; no state is smaller than a tenth of `floor` (S,), no step than a thousandth."""
-        step = next_states - states
+        """Statistics of (B, S) arrays; no state is smaller than a tenth of `floor` (S,), no step than a thousandth.
+
+        `floor` as `feature_units` gives it: what is INDIFFERENT there stays so.
+        """
+        step, indifferent = next_states - states, floor >= INDIFFERENT
         return Normaliser(
             torch.tensor(states.mean(0)),
-            torch.tensor(np.maximum(states.std(0), 0.1 * floor)),
+            torch.tensor(np.where(indifferent, floor, np.maximum(states.std(0), 0.1 * floor))),
             torch.tensor(step.mean(0)),
-            torch.tensor(np.maximum(step.std(0), 0.001 * floor)),
+            torch.tensor(np.maximum(step.std(0), 0.001 * np.where(indifferent, 1.0, floor))),
         )
 
 
@@ -85,14 +90,22 @@ def new_ensemble(config: EnsembleConfig, layout: FeatureLayout, seed: int) -> En
     """Random members; the last layer starts small, so that an untrained model says 'nothing changes much'."""
     generator = torch.Generator().manual_seed(seed)
     layers = random_layers(config.members, layer_sizes(config, layout), generator)
-    scales = torch.tensor(layout.scales)
-    start = Normaliser(torch.zeros(layout.size), scales, torch.zeros(layout.size), scales.clone())
+    scales, units = torch.tensor(layout.scales), torch.tensor(feature_units(layout))
+    start = Normaliser(torch.zeros(layout.size), units, torch.zeros(layout.size), scales)
     return Ensemble(config, layers.weights, layers.biases, start, *action_units(layout.spec))
 
 
 def layer_sizes(config: EnsembleConfig, layout: FeatureLayout) -> list[int]:
     """Units of the input, of each hidden layer and of the output."""
     return [layout.size + len(layout.spec.actuated), *[config.width] * config.layers, layout.size]
+
+
+def feature_units(layout: FeatureLayout) -> np.ndarray:
+    """(S,) before any data; so large where the dynamics do not depend on a feature that networks learn nothing from it.
+
+    A car that has seen one curve then knows what it does in the next one.
+    """
+    return np.where(layout.indifferent, INDIFFERENT, layout.scales).astype(np.float32)
 
 
 def action_units(spec: RobotSpec) -> tuple[Tensor, Tensor]:

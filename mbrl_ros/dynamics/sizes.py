@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mbrl_ros.dynamics.ensemble import Normaliser, action_units
+from mbrl_ros.dynamics.ensemble import Normaliser, action_units, feature_units
 from mbrl_ros.robots.features import FeatureLayout
 
 
@@ -21,6 +21,7 @@ class Sizes:
     action_offset: Tensor  # (A,)
     action_scale: Tensor  # (A,)
     dt: float = 0.05  # s, of one step; only known structure asks for it
+    units: Tensor | None = None  # (S,) of a model's inputs before any data, where they are not the scales
 
     @staticmethod
     def of(known: Sizes | FeatureLayout | tuple[int, int]) -> Sizes:
@@ -29,7 +30,8 @@ class Sizes:
             return known
         if isinstance(known, FeatureLayout):
             offset, scale = action_units(known.spec)
-            return Sizes(known.size, len(offset), torch.tensor(known.scales), offset, scale, known.spec.dt)
+            units = torch.tensor(feature_units(known))
+            return Sizes(known.size, len(offset), torch.tensor(known.scales), offset, scale, known.spec.dt, units)
         state, action = known
         return Sizes(state, action, torch.ones(state), torch.zeros(action), torch.ones(action))
 
@@ -37,7 +39,8 @@ class Sizes:
     def normaliser(self) -> Normaliser:
         """Of a model that has seen no data."""
         zero = torch.zeros(self.state)
-        return Normaliser(zero, self.scales.clone(), zero.clone(), self.scales.clone())
+        units = self.scales if self.units is None else self.units
+        return Normaliser(zero, units.clone(), zero.clone(), self.scales.clone())
 
 
 def normalised(model, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:

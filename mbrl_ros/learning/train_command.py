@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mbrl_ros.backends.mujoco import MujocoBackend
+from mbrl_ros.backends import new_backend
 from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.report import write_report
@@ -123,7 +123,7 @@ def _learn(run: RunConfig, args, at: list[float], commands, console: Console) ->
     spec = load_robot(run.planner.robot)
     seed = run.planner.seed
     agent, learner = Agent(spec, run.planner), Learner(spec, run.learner)
-    session = Session(run, MujocoBackend(spec, seed, run.bridge.noise, run.bridge.latency), agent, learner)
+    session = Session(run, new_backend(spec, seed, run.bridge.noise, run.bridge.latency), agent, learner)
     teacher = TrainingCommands(agent.task.command_size, seed, run.learner.first_seconds, run.learner.practice)
     curve = Curve(seed)
     steps, due = round(args.robot_seconds / spec.dt), list(at)

@@ -6,15 +6,25 @@ import torch
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.paths import share
 from mbrl_ros.robots.action_maps import ACTION_MAPS, make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.runs import load_run
 from mbrl_ros.settings import TASK_NAMES, CostConfig, EnsembleConfig
 from mbrl_ros.tasks import make_task
 
 HORIZON = 6
-ROBOTS = {"quadruped": load_robot("go1_like"), "cartpole": load_robot("cartpole")}
-CASES = [(task, name) for task in TASK_NAMES for name in ACTION_MAPS if task == "quadruped" or name != "gait"]
+RUNS = [load_run(path.stem) for path in sorted((share() / "config").glob("*.yaml"))]
+ROBOTS = {run.planner.task: load_robot(run.planner.robot) for run in RUNS}
+
+
+def fits(task, name):
+    """Of a choice between motions nothing comes of small changes, so `primitive` is none of them."""
+    return name != "primitive" and (task == "quadruped" or name != "gait")
+
+
+CASES = [(task, name) for task in TASK_NAMES for name in ACTION_MAPS if fits(task, name)]
 
 
 @pytest.mark.parametrize("treatment", ["expectation", "pessimism", "cvar"])
