@@ -7,9 +7,10 @@ the word that reports use, and at_goal(state); or its goal is None, and good is 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.tasks.cartpole import CartpoleTask
+from mbrl_ros.tasks.hand import HandTask
 from mbrl_ros.tasks.quadruped import QuadrupedTask
 
-TASKS = {"quadruped": QuadrupedTask, "cartpole": CartpoleTask}
+TASKS = {"quadruped": QuadrupedTask, "cartpole": CartpoleTask, "hand": HandTask}
 
 
 def make_task(name: str, layout: FeatureLayout):
