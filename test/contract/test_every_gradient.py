@@ -13,7 +13,7 @@ from mbrl_ros.settings import TASK_NAMES, CostConfig, EnsembleConfig
 from mbrl_ros.tasks import make_task
 
 HORIZON = 6
-ROBOTS = {"quadruped": load_robot("go1_like"), "cartpole": load_robot("cartpole")}
+ROBOTS = {"quadruped": load_robot("go1_like"), "cartpole": load_robot("cartpole"), "hand": load_robot("hand")}
 CASES = [(task, name) for task in TASK_NAMES for name in ACTION_MAPS if task == "quadruped" or name != "gait"]
 
 
