@@ -1,7 +1,7 @@
 """A pole to be balanced on a cart by a force: the environment on which mbrl-lib shows its PETS.
 
-The same constants, integration, start, end and reward as there (its cartpole_continuous), so that returns and real steps
-can be compared. With m the pole's mass, M that of both, l half the pole's length, F = 10 u:
+The same constants, integration, start, end and reward as there (its cartpole_continuous), so that returns and real
+steps can be compared. With m the pole's mass, M that of both, l half the pole's length, F = 10 u:
 
     q = (F + m l th'^2 sin th) / M
     th'' = (g sin th - q cos th) / (l (4/3 - m cos^2 th / M)),   x'' = q - m l th'' cos th / M

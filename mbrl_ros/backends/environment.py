@@ -1,8 +1,8 @@
 """An environment: what can be stepped in-process beside robots, where all that is known of a state is a row of numbers.
 
 A robot has joints, limits and gains, and a Backend that drives them. An environment has none of these: an observation
-comes, an action goes, and the environment says what the step was worth. EnvironmentSpec and EnvironmentLayout offer what
-models, buffers and searches ask of a robot's spec and layout, under the same names, and nothing else.
+comes, an action goes, and the environment says what the step was worth. EnvironmentSpec and EnvironmentLayout offer
+what models, buffers and searches ask of a robot's spec and layout, under the same names, and nothing else.
 """
 
 from __future__ import annotations

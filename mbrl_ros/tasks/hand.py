@@ -17,7 +17,7 @@ THERE = math.radians(10)
 class HandTask:
     """No command. The object is the joint that turns freely; it should be at 0, and starts a quarter turn from there.
 
-    An angle from where it began would have to be remembered by whoever plans; from 0, the state alone says what is left.
+    An angle from where it began would have to be remembered by whoever plans; from 0, the state says what is left.
     """
 
     command_size = 0
