@@ -33,6 +33,7 @@ TASKS = {
     "car": "mbrl_ros.tasks.car",
     "cliff": "mbrl_ros.tasks.cliff",
     "rover": "mbrl_ros.tasks.rover",
+    "hand": "mbrl_ros.tasks.hand",
 }
 BACKENDS = {
     "mujoco": "mbrl_ros.backends.mujoco",

@@ -116,6 +116,9 @@ class MujocoBackend(Backend):
         if pose is not None:
             self._place_base(pose)
         else:
+            for joint, address in zip(self.spec.joints, self._at.qpos, strict=True):
+                if joint.start:
+                    self.data.qpos[address] = self._rng.choice(joint.start)
             self.data.qpos[self._at.qpos] += self._rng.uniform(-START_SPREAD, START_SPREAD, len(self._at.qpos))
         self.data.ctrl[self._at.ctrl] = self.spec.stance
         if self._held_pose is not None:

@@ -130,8 +130,11 @@ def _learn(run: RunConfig, args, at: list[float], commands, console: Console) ->
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task(f"seed {seed}", total=steps, state="")
+        again = round(run.learner.practice.restart / spec.dt)
         for k in range(steps):
             seconds = (k + 1) * spec.dt
+            if again and k and k % again == 0:
+                session.restart()
             outcome = session.step(teacher.at(k * spec.dt))
             if outcome.fell:
                 curve.falls.append(seconds)

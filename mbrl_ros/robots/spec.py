@@ -36,6 +36,7 @@ class Joint:
     action_scale: float = 1.0  # physical units of one unit of model input
     reach: float = 0.0  # how far a plan in joint targets may go from stance
     mirror: str | None = None  # the joint on the other side, with a minus where the sign changes
+    start: tuple[float, ...] = ()  # where a free joint may be when the robot begins, one of them; else it hangs
     actuated: bool = True
     continuous: bool = False  # an angle that wraps: the model sees its cosine and sine
 

@@ -12,7 +12,7 @@ from mbrl_ros.paths import share
 from mbrl_ros.robots.mjcf import load_model
 from mbrl_ros.robots.spec import load_robot
 
-ROBOTS = ["go1_like", "cartpole", "pendulum"]
+ROBOTS = ["go1_like", "cartpole", "pendulum", "hand"]
 WITHOUT_A_SCENE = ["car", "cliff_cart", "rover"]
 
 
