@@ -257,9 +257,9 @@ class DistillConfig:
 class PracticeConfig:
     """What `mbrl train` has a robot practise: velocities spread evenly, slow at first; or the way to a goal, anew."""
 
-    restart: float = setting(0.0, "s after which the robot begins anew; 0: never, it stays at the goal", low=0.0)
     hold: float = setting(1.0, "s that each is kept", low=0.1, high=60.0)
     ramp: float = setting(15.0, "s from slow ones to the whole range, once there is a model", low=0.1)
+    restart: float = setting(0.0, "s after which the robot begins anew; 0: never, it stays at the goal", low=0.0)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ class EnvironmentLayout:
         self.names = spec.observation_names
         self.size = len(self.names)
         self.scales = spec.scales.astype(np.float32)
+        self.indifferent = np.zeros(self.size, bool)  # nobody says what the dynamics do not depend on
         self.noise = np.zeros(self.size, np.float32)  # what is seen is what there is
 
     @property
