@@ -2,44 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-
 from mbrl_ros.bench import models_modes, models_physics, models_reward, models_rollouts, models_uncertainty
+from mbrl_ros.bench.experiments import Bar, Experiment
 
-
-@dataclass(frozen=True)
-class Bar:
-    """What is asked of a figure: at least `low`, at most `high`."""
-
-    low: float = -np.inf
-    high: float = np.inf
-
-    def holds(self, value: float) -> bool:
-        return bool(self.low <= value <= self.high)
-
-    def __str__(self) -> str:
-        if self.low == -np.inf:
-            return f"<= {self.high:g}"
-        return f">= {self.low:g}" if self.high == np.inf else f"{self.low:g} .. {self.high:g}"
-
-
-@dataclass(frozen=True)
-class ModelRow:
-    """One figure over all seeds."""
-
-    what: str
-    value: float  # mean
-    lowest: float
-    highest: float
-    bar: str  # empty: none
-    holds: bool | None  # whether the mean is within the bar
-    seeds: tuple[float, ...]  # of each seed
-
-
-Experiment = Callable[[int], dict[str, float]]
 EXPERIMENTS: dict[str, Experiment] = {
     "noise": models_uncertainty.known_noise,
     "calibration": models_uncertainty.calibration,
@@ -77,19 +42,3 @@ BARS = {  # by how a figure's name begins
     "action-free:": Bar(low=0.9),
     "interpolation:": Bar(high=0.5),
 }
-
-
-def bench_models(names: Sequence[str], seeds: Sequence[int], done: Callable[[str, int], None]) -> Iterator[ModelRow]:
-    """The rows of each experiment in turn; `done` hears of every seed."""
-    for name in names:
-        found = []
-        for seed in seeds:
-            found.append(EXPERIMENTS[name](seed))
-            done(name, seed)
-        yield from (row_of(what, tuple(each[what] for each in found)) for what in found[0])
-
-
-def row_of(what: str, values: tuple[float, ...]) -> ModelRow:
-    bar = next((bar for begin, bar in BARS.items() if what.startswith(begin)), None)
-    mean = float(np.mean(values))
-    return ModelRow(what, mean, min(values), max(values), str(bar or ""), bar.holds(mean) if bar else None, values)

@@ -1,4 +1,4 @@
-"""The picture of `mbrl bench models`: every figure, its seeds, and whether it holds."""
+"""The picture of experiments: every figure, its seeds, and whether it holds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-from mbrl_ros.bench.models import ModelRow  # noqa: E402
+from mbrl_ros.bench.experiments import Figure  # noqa: E402
 
 COLOURS = {True: "C2", False: "C3", None: "C7"}
 
 
-def plot_models(rows: Sequence[ModelRow], path: Path, title: str) -> Path:
+def plot_figures(rows: Sequence[Figure], path: Path, title: str) -> Path:
     """Mean, and least to most of the seeds."""
     figure, axes = plt.subplots(figsize=(11, 1.5 + 0.28 * len(rows)))
     for place, row in enumerate(rows):
