@@ -102,6 +102,8 @@ setup(
         ],
         # What `mbrl bench plan` is compared with; without it everything else is measured.
         "bench": ["pytorch_mppi>=0.9"],
+        # Tasks of others as environments, backends/gym.py; without it the own ones are there.
+        "gym": ["gymnasium>=1.0", "dm_control>=1.0.50"],
         "test": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6", "setuptools>=68"],
     },
     entry_points={"console_scripts": ["mbrl = mbrl_ros.cli:main"]},

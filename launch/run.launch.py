@@ -87,7 +87,7 @@ def node_of(process: stack.Process) -> Node:
 
 def rviz(robot: str, namespace: str, use_sim_time: bool) -> list[Node]:
     """rviz with our layout, and what turns joint_states into the frames that it draws."""
-    urdf = load_robot(robot).scene_path.with_suffix(".urdf").read_text()
+    urdf = load_robot(robot).urdf_path.read_text()
     model = ElementTree.fromstring(urdf)
     children = {child.get("link") for child in model.iter("child")}
     root_link = next(link.get("name") for link in model.iter("link") if link.get("name") not in children)

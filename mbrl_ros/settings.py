@@ -8,14 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mbrl_ros.config import ConfigError, section, setting
+from mbrl_ros.known import PLANNERS, TASKS
+from mbrl_ros.search_settings import (
+    CemConfig,
+    GradientConfig,
+    IcemConfig,
+    MctsConfig,
+    MppiConfig,
+    SearchConfig,
+    ShootingConfig,
+)
 
 POLICY_MODES = ("policy", "hybrid")
 DRIVING_MODES = ("mppi", *POLICY_MODES)
 MODES = ("stand", "explore", "observe", *DRIVING_MODES)
-TREATMENTS = ("tsinf", "expectation", "pessimism")
-ACTION_MAP_NAMES = ("gait", "joint", "spline")
+SHARED_OUT = ("tsinf", "ts1")  # treatments that give each candidate one rollout; the others one a member
+TREATMENTS = (*SHARED_OUT, "expectation", "pessimism", "optimism", "cvar")
+ACTION_MAP_NAMES = ("gait", "joint", "spline", "primitive")
 PRECISIONS = ("auto", "bf16", "float32")
-TASK_NAMES = ("quadruped", "cartpole")
+TASK_NAMES = tuple(TASKS)
 MOST_CORES = 9999  # of any machine
 
 
@@ -56,7 +67,7 @@ class RealtimeConfig:
 
 @dataclass(frozen=True)
 class BridgeConfig(Shared):
-    """The MuJoCo robot."""
+    """The simulated robot."""
 
     noise: bool = setting(True, "add the robot file's sensor noise")
     latency: float = setting(0.0, "s from a command to its effect in the joints", low=0.0, high=0.5)
@@ -67,39 +78,25 @@ class BridgeConfig(Shared):
 
 
 @dataclass(frozen=True)
-class MppiConfig:
-    """Model-predictive path integral control."""
-
-    samples: int = setting(400, "rollouts in all, shared among the members", low=10, high=20000, live=True)
-    anytime: bool = setting(True, "fewer rollouts where plans with `samples` of them come too late; not in lockstep")
-    budget: float = setting(0.6, "share of a step within which a plan is quick enough for more", low=0.01, high=0.9)
-    horizon: int = setting(20, "steps planned ahead", low=2, high=200, live=True)
-    iterations: int = setting(1, "refinements of one plan", low=1, high=20)
-    temperature: float = setting(
-        0.02, "times the distance from the best return to the median", low=0.001, high=100.0, live=True
-    )
-    knot_steps: int = setting(5, "noise is linear between knots this many steps apart", low=1, high=200)
-    noise: float = setting(1.0, "times the action map's own noise scale", low=0.0, high=10.0, live=True)
-    polish: int = setting(0, "steps up the gradient of the learned model, from the plan on", low=0, high=10, live=True)
-    proposals: float = setting(0.0, "share of the candidates that a policy proposes", low=0.0, high=0.9)
-    terminal_value: bool = setting(False, "what comes after the horizon is worth what the policy's file says")
-    tail: float = setting(
-        1.0, "share of the last step that a shifted plan keeps; the rest is the prior", low=0.0, high=1.0
-    )
-
-    @property
-    def guided(self) -> tuple[str, ...]:
-        """The settings by which plans listen to a policy."""
-        asked = {"terminal_value": self.terminal_value, f"proposals {self.proposals:g}": self.proposals > 0}
-        return tuple(f"planner.mppi.{name}" for name, wanted in asked.items() if wanted)
-
-
-@dataclass(frozen=True)
 class CostConfig:
     """What a plan costs beside the task's reward, in decision variables."""
 
     smoothness: float = setting(0.5, "of the squared change between steps", low=0.0)
     prior: float = setting(0.02, "of the squared distance to the prior", low=0.0)
+
+
+@dataclass(frozen=True)
+class BoundsConfig:
+    """What leaving the task's bounds of the state costs a plan: a weight that adapts."""
+
+    least: float = setting(1.0, "the weight while nothing leaves them", low=0.0)
+    most: float = setting(1000.0, "the weight at most", low=0.0)
+    growth: float = setting(1.3, "times the weight, a step with a violation, executed or planned", low=1.0, high=10.0)
+    decay: float = setting(0.98, "times the weight, a step without", low=0.0, high=1.0)
+
+    def __post_init__(self):
+        if not self.least <= self.most:
+            raise ConfigError(f"least {self.least:g}: expected at most `most`, {self.most:g}")
 
 
 @dataclass(frozen=True)
@@ -140,14 +137,22 @@ class PlannerConfig(Shared):
     policy: str = setting("", "file of a policy; empty: policy.onnx beside the model, if there is one")
     learning: bool = setting(True, "a learner runs beside: explore when there is no model, and a little always")
     action_map: str = setting("gait", "how decisions become joint targets", choices=ACTION_MAP_NAMES)
-    planner: str = setting("mppi", "mppi, or prior: the action map's own motion, unplanned", choices=("mppi", "prior"))
+    planner: str = setting(
+        "mppi", "what finds plans; prior: the action map's own motion, unplanned", choices=tuple(PLANNERS)
+    )
+    replan_every: int = setting(
+        1, "steps that a plan is followed before the next; the horizon: open loop", low=1, high=200, live=True
+    )
     delay: int = setting(1, "steps between a state and the first action planned from it", low=0, high=5)
     latency: float = setting(
         0.0, "s from a command to its effect in the joints, which is planned over", low=0.0, high=0.5
     )
     estimate_latency: bool = setting(False, "find the latency in the data")
     treatment: str = setting("expectation", "of the members' disagreement", choices=TREATMENTS)
-    pessimism: float = setting(1.0, "returns minus this many standard deviations between members", low=0.0, high=100.0)
+    pessimism: float = setting(
+        1.0, "standard deviations between members off the returns; with optimism, on top", low=0.0, high=100.0
+    )
+    cvar: float = setting(0.4, "share of the members, the worst of which count in cvar", low=0.01, high=1.0)
     filter: bool = setting(True, "merge each measured state with the model's prediction of it")
     speed_limit: float = setting(1.0, "m/s, a longer commanded velocity is scaled down", low=0.0, high=5.0, live=True)
     yaw_rate_limit: float = setting(1.0, "rad/s", low=0.0, high=10.0, live=True)
@@ -166,10 +171,31 @@ class PlannerConfig(Shared):
         choices=("cpu", "cuda"),
     )
     mppi: MppiConfig = section(MppiConfig)
+    shooting: ShootingConfig = section(ShootingConfig)
+    cem: CemConfig = section(CemConfig)
+    icem: IcemConfig = section(IcemConfig)
+    gradient: GradientConfig = section(GradientConfig)
+    mcts: MctsConfig = section(MctsConfig)
     cost: CostConfig = section(CostConfig)
+    bounds: BoundsConfig = section(BoundsConfig)
     explore: ExploreConfig = section(ExploreConfig)
     trust: TrustConfig = section(TrustConfig)
     realtime: RealtimeConfig = section(RealtimeConfig)
+
+    @property
+    def searching(self) -> str:
+        """Name of the section that the planner reads; `prior` has none, and takes its horizon from mppi."""
+        return self.planner if hasattr(self, self.planner) else "mppi"
+
+    @property
+    def search(self) -> SearchConfig:
+        """Settings of the planner that was chosen."""
+        return getattr(self, self.searching)
+
+    @property
+    def guided(self) -> tuple[str, ...]:
+        """The settings by which plans listen to a policy."""
+        return tuple(f"planner.{self.searching}.{name}" for name in self.search.guided)
 
 
 @dataclass(frozen=True)
@@ -229,10 +255,11 @@ class DistillConfig:
 
 @dataclass(frozen=True)
 class PracticeConfig:
-    """Which velocities `mbrl train` has a robot practise: spread evenly, slow at first."""
+    """What `mbrl train` has a robot practise: velocities spread evenly, slow at first; or the way to a goal, anew."""
 
     hold: float = setting(1.0, "s that each is kept", low=0.1, high=60.0)
     ramp: float = setting(15.0, "s from slow ones to the whole range, once there is a model", low=0.1)
+    restart: float = setting(0.0, "s after which the robot begins anew; 0: never, it stays at the goal", low=0.0)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,12 @@ class BaseState:
     angular_velocity_body: np.ndarray  # (3,) rad/s
 
     @property
+    def heading(self) -> float:
+        """rad, about the world's z axis."""
+        w, x, y, z = self.orientation_wxyz
+        return float(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
+
+    @property
     def gravity_body(self) -> np.ndarray:
         """(3,) the unit vector 'down' seen from the body: (0, 0, -1) when upright."""
         w, x, y, z = self.orientation_wxyz

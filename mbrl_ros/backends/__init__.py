@@ -1,9 +1,10 @@
-"""Robots that can be stepped in-process, by name; robot.py is their interface. A real robot is reached over ROS."""
+"""Robots that can be stepped in-process, named in known.py; robot.py is their interface. Real ones speak ROS."""
 
-from mbrl_ros.backends.loopback import LoopbackBackend
-from mbrl_ros.backends.mujoco import MujocoBackend
+from mbrl_ros.backends.robot import Backend
+from mbrl_ros.known import the
+from mbrl_ros.robots.spec import RobotSpec
 
-BACKENDS = {
-    "mujoco": MujocoBackend,
-    "loopback": LoopbackBackend,
-}
+
+def new_backend(spec: RobotSpec, seed: int, noise: bool = True, latency: float = 0.0) -> Backend:
+    """The one that the robot file asks for."""
+    return the("backend", spec.backend).BACKEND(spec, seed, noise, latency)

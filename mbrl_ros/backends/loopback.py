@@ -71,3 +71,6 @@ class LoopbackBackend(Backend):
         elif self._mode == RobotMode.POSITION:
             self._velocity[driven] += self._target * dt
         self._position += self._velocity * dt
+
+
+BACKEND = LoopbackBackend

@@ -116,6 +116,9 @@ class MujocoBackend(Backend):
         if pose is not None:
             self._place_base(pose)
         else:
+            for joint, address in zip(self.spec.joints, self._at.qpos, strict=True):
+                if joint.start:
+                    self.data.qpos[address] = self._rng.choice(joint.start)
             self.data.qpos[self._at.qpos] += self._rng.uniform(-START_SPREAD, START_SPREAD, len(self._at.qpos))
         self.data.ctrl[self._at.ctrl] = self.spec.stance
         if self._held_pose is not None:
@@ -139,7 +142,7 @@ class MujocoBackend(Backend):
         """(nq,) how the robot stands when it has been told stance for long enough; free joints hang."""
         mujoco.mj_resetData(self.model, self.data)
         for joint, address in zip(self.spec.joints, self._at.qpos, strict=True):
-            self.data.qpos[address] = joint.stance if joint.actuated else np.pi * joint.continuous
+            self.data.qpos[address] = np.pi if joint.continuous else joint.stance
         if not self._at.has_base:
             return self.data.qpos.copy()
         self.data.qpos[2] = self.spec.base.stance_height
@@ -154,3 +157,6 @@ def rotation(orientation_wxyz: np.ndarray) -> np.ndarray:
     matrix = np.empty(9)
     mujoco.mju_quat2Mat(matrix, orientation_wxyz)
     return matrix.reshape(3, 3)
+
+
+BACKEND = MujocoBackend

@@ -125,8 +125,8 @@ def checked_target(spec: RobotSpec, target: np.ndarray) -> np.ndarray:
 
 
 def has_fallen(spec: RobotSpec, truth: RobotState) -> bool:
-    """By the robot file's limits of height and tilt; a robot without a base cannot fall."""
-    if spec.base is None:
+    """By the robot file's limits of height and tilt; a robot without a base, or with a planar one, cannot fall."""
+    if not spec.floats:
         return False
     low = truth.base.position[2] < spec.base.fall_height
     return bool(low or truth.base.gravity_body[2] > spec.base.fall_gravity_z)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mbrl_ros.robots.spec import RobotSpec
+from mbrl_ros.robots.spec import FeatureValues, RobotSpec
 from mbrl_ros.types import BaseState, RobotState
 
 
@@ -14,7 +14,9 @@ def noisy(state: RobotState, spec: RobotSpec, seed: int) -> RobotState:
     sigma = spec.noise
     joints = rng.standard_normal((2, len(state.joint_position)))
     base = None
-    if state.base is not None:
+    if spec.planar:
+        base = _noisy_in_the_plane(state.base, sigma, rng.standard_normal(6))
+    elif state.base is not None:
         draws = rng.standard_normal(9)
         position = state.base.position.copy()
         position[2] += sigma.height * draws[0]
@@ -30,6 +32,21 @@ def noisy(state: RobotState, spec: RobotSpec, seed: int) -> RobotState:
         joint_velocity=state.joint_velocity + sigma.joint_velocity * joints[1],
         base=base,
     )
+
+
+def _noisy_in_the_plane(base: BaseState, sigma: FeatureValues, draws: np.ndarray) -> BaseState:
+    angular_velocity = base.angular_velocity_body + sigma.angular_velocity * np.array([0.0, 0.0, draws[3]])
+    return BaseState(
+        position=base.position + sigma.position * np.array([*draws[:2], 0.0]),
+        orientation_wxyz=turned_to(base.heading + sigma.heading * draws[2]),
+        linear_velocity_body=base.linear_velocity_body + sigma.linear_velocity * np.array([*draws[4:], 0.0]),
+        angular_velocity_body=angular_velocity,
+    )
+
+
+def turned_to(heading: float) -> np.ndarray:
+    """(4,) the level orientation, wxyz, with this heading (rad)."""
+    return np.array([np.cos(heading / 2), 0.0, 0.0, np.sin(heading / 2)])
 
 
 def _tilted(orientation_wxyz: np.ndarray, tilt: np.ndarray) -> np.ndarray:

@@ -13,7 +13,6 @@ from xml.etree import ElementTree as ET
 import mujoco
 import numpy as np
 
-from mbrl_ros.paths import share
 from mbrl_ros.robots.mjcf import load_model
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 
@@ -21,23 +20,32 @@ Geom, JointType = mujoco.mjtGeom, mujoco.mjtJoint
 
 
 def urdf_text(spec: RobotSpec) -> str:
-    """Links are MuJoCo's bodies by name, with mass, inertia and visible shapes; joints are the robot file's."""
-    model = load_model(spec)
+    """Links are MuJoCo's bodies by name, with mass, inertia and visible shapes; joints are the robot file's.
+
+    A robot without a scene is its base link: what moves in it, nobody has drawn.
+    """
     robot = ET.Element("robot", name=spec.name)
+    if not spec.scene:
+        ET.SubElement(robot, "link", name="base_link")
+        return _printed(robot)
+    model = load_model(spec)
     bodies = _bodies(model)
     for body in bodies:
         robot.append(_link(model, body))
     for body in bodies:
         if model.body_parentid[body] in bodies:
             robot.append(_joint(spec, model, body))
-    ET.indent(robot)
-    return ET.tostring(robot, encoding="unicode", xml_declaration=True) + "\n"
+    return _printed(robot)
 
 
 def write_urdf(spec: RobotSpec) -> Path:
-    path = share() / "sim" / f"{spec.name}.urdf"
-    path.write_text(urdf_text(spec))
-    return path
+    spec.urdf_path.write_text(urdf_text(spec))
+    return spec.urdf_path
+
+
+def _printed(robot: ET.Element) -> str:
+    ET.indent(robot)
+    return ET.tostring(robot, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _bodies(model: mujoco.MjModel) -> list[int]:

@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mbrl_ros.bench import doubt_command, driven_command, soak_command
+from mbrl_ros.bench import doubt_command, driven_command, experiments_command, soak_command
 from mbrl_ros.bench.contenders import missing
 from mbrl_ros.bench.doubt_command import DOUBT
 from mbrl_ros.bench.driven_command import POLICY, PUSHES
+from mbrl_ros.bench.experiments import SUITES
 from mbrl_ros.bench.grid import AXES, chosen_shapes, chosen_threads, of_shape
 from mbrl_ros.bench.plan_plot import plot_plans
 from mbrl_ros.bench.plan_table import detail_table, plan_table
@@ -48,11 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("all", PLAN, LEARN, PUSHES, POLICY, DOUBT, SOAK),
+        choices=("all", PLAN, LEARN, PUSHES, POLICY, DOUBT, SOAK, *SUITES),
         default="all",
         help="plan: plans of many shapes, beside pytorch_mppi; learn: training; all (default): both; "
         "pushes: who stays up, policy or planner; policy: what they cost, and in how much time; "
-        "soak: hours of robot time, and what they do to memory",
+        "soak: hours of robot time, and what they do to memory; "
+        + "; ".join(f"{name}: {what}" for name, (_, what) in SUITES.items()),
     )
     parser.add_argument("given", nargs="?", metavar="RUN", help="as --run")
     parser.add_argument(
@@ -66,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{what}, as --set {setting}=...")
     driven_command.add_arguments(parser)
     soak_command.add_arguments(parser)
+    experiments_command.add_arguments(parser)
     parser.add_argument("--rounds", type=int, default=10, help="over which a ratio's spread is given (10)")
     parser.add_argument("--calls", type=int, default=10, help="of each part in a round, fewer where they are long (10)")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well, half a minute a shape")
@@ -82,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None:
             run = run.with_setting(setting, getattr(args, name), f"--{name}")
     console, plans, trained = Console(highlight=False, soft_wrap=True), [], []
+    if args.what in SUITES:
+        return experiments_command.run(args, console)
     if args.what == SOAK:
         return soak_command.run(run, args, console)
     if args.what == DOUBT:

@@ -14,6 +14,7 @@ import torch
 from mbrl_ros.control.report import Velocity
 from mbrl_ros.dynamics.calibration import STEPS, Calibration, through_members
 from mbrl_ros.dynamics.ensemble import Ensemble
+from mbrl_ros.dynamics.uncertainty import area_under_curve
 from mbrl_ros.learning.evaluating import COMMANDS, driving
 from mbrl_ros.learning.session import Session
 from mbrl_ros.robots.spec import RobotSpec
@@ -161,11 +162,3 @@ def _warned(transitions: Sequence[Transition], model, known: Calibration, scales
     mean = through_members(model, states, actions).detach().mean(0).numpy()
     off = np.sqrt((((mean - truth) / scales) ** 2).mean((1, 2))) > known.usual
     return float(off.mean()), area_under_curve(np.array(score), off)
-
-
-def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float | None:
-    """The probability that one of the positive has a higher score than one of the others; None without both."""
-    if positive.all() or not positive.any():
-        return None
-    above = score[positive][:, None] - score[~positive]
-    return float(np.mean((above > 0) + 0.5 * (above == 0)))

@@ -33,12 +33,13 @@ from mbrl_ros.runs import RunConfig
 
 PUSHES, POLICY = "pushes", "policy"
 PUSHED_COMMANDS = ((0.4, 0.0, 0.0),)
+USUAL_SEEDS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     driven = parser.add_argument_group("of pushes and policy")
     driven.add_argument("--policy", type=Path, metavar="FILE", help="the run's own, or the one beside its model")
-    driven.add_argument("--seeds", type=int, default=3, help="of noise, pushes and planner, from --seed on (3)")
+    driven.add_argument("--seeds", type=int, help="of noise, pushes and planner, from --seed on (3)")
     driven.add_argument("--commands", metavar='"VX,VY,WZ;..."', help="0.4 m/s for pushes; the eight of mbrl eval")
     driven.add_argument("--hold", type=float, default=4.0, help="policy: seconds a command is held (4)")
     driven.add_argument("--speeds", type=float, nargs="+", default=[1.0, 1.5], metavar="V", help="m/s (1 1.5)")
@@ -131,7 +132,7 @@ def _policy(run: RunConfig, ways: Sequence[RunConfig], spec: RobotSpec, console:
 
 
 def _seeds(args: argparse.Namespace) -> list[int]:
-    return list(range(args.seed, args.seed + args.seeds))
+    return list(range(args.seed, args.seed + (USUAL_SEEDS if args.seeds is None else args.seeds)))
 
 
 def _config(run: RunConfig) -> dict:

@@ -47,7 +47,7 @@ def run(run: RunConfig, args: argparse.Namespace, console: Console) -> int:
     spec = load_robot(run.planner.robot)
     commands = args.commands or DEMO
     parse_commands(commands)
-    graph = SoakGraph(run, options, commands if spec.base is not None else "", args.hold)
+    graph = SoakGraph(run, options, commands if spec.floats else "", args.hold)
     seconds = 3600 * args.hours
     columns = (
         TextColumn("{task.description}"),

@@ -14,12 +14,12 @@ from mbrl_ros.dynamics.ensemble import Ensemble, new_ensemble
 from mbrl_ros.dynamics.native import planning_model, torch_threads
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import Problem
-from mbrl_ros.planners.registry import PLANNERS
+from mbrl_ros.planners.sampling import correlated_noise
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.runs import RunConfig
-from mbrl_ros.settings import PlannerConfig
+from mbrl_ros.settings import SHARED_OUT, PlannerConfig
 from mbrl_ros.tasks import make_task
 from mbrl_ros.types import RobotState
 
@@ -44,7 +44,7 @@ class Work:
     def noise(self) -> Tensor:
         """(N, H, U) of one sigma."""
         config = self.config.mppi
-        return mppi.correlated_noise(
+        return correlated_noise(
             self.problem.candidates, config.horizon, self.action_map.size, config.knot_steps, self.generator
         )
 
@@ -56,7 +56,7 @@ class Work:
         return decisions.clamp(*self.problem.bounds)
 
     def plan(self):
-        return PLANNERS["mppi"](self.config.mppi, self.problem, self.problem.prior, self.generator)
+        return mppi.plan(self.config.mppi, self.problem, self.problem.prior, self.generator)
 
     @property
     def torch_threads(self) -> int:
@@ -70,7 +70,7 @@ class Work:
 
     @property
     def shared_out(self) -> bool:
-        return self.config.treatment == "tsinf"
+        return self.config.treatment in SHARED_OUT
 
     @property
     def rows(self) -> int:
@@ -95,7 +95,8 @@ def prepare(run: RunConfig) -> Work:
     situation.before.copy_(situation.prior[0])
     planning = planning_model(model, config.precision, config.threads)
     problem = make_problem(
-        situation, planning, task, action_map, config.cost, config.treatment, config.pessimism, config.mppi.samples
-    )
+        situation, planning, task, action_map, config.cost, config.treatment, config.pessimism, config.mppi.samples,
+        cvar=config.cvar,
+    )  # fmt: skip
     generator = torch.Generator().manual_seed(config.seed)
     return Work(spec, config, model, planning, task, action_map, state, situation, problem, generator)

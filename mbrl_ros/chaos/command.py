@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--seeds and --presses are at least 1")
     check_report(args.report)
     run = load_run(args.name)
-    if load_robot(run.planner.robot).base is None:
+    if not load_robot(run.planner.robot).floats:
         raise ConfigError(f"{run.planner.robot} does not walk, and faults are given to a robot that does")
     configured(run, Options(settings=tuple(args.settings)))  # what cannot work is said before anything starts
     os.environ.update(environment(), ROS_DOMAIN_ID=str(free_domain()))  # no robot of anybody else hears of this

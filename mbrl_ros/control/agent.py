@@ -11,18 +11,14 @@ import torch
 from torch import Tensor
 
 from mbrl_ros.compiled import NotCompiled
-from mbrl_ros.control.beyond import guidance
 from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.filter import StateFilter
-from mbrl_ros.control.on_device import OnDevice, check_device, recorded_settings
-from mbrl_ros.control.scoring import Situation, make_problem
+from mbrl_ros.control.promises import Promises
+from mbrl_ros.control.search import Search
 from mbrl_ros.control.trust import Trust
 from mbrl_ros.control.velocity_command import approached
-from mbrl_ros.dynamics.ensemble import Ensemble
-from mbrl_ros.dynamics.native import planning_model, why_not
-from mbrl_ros.planners import mppi
+from mbrl_ros.dynamics.native import why_not
 from mbrl_ros.planners.problem import NoPlan, PlanResult
-from mbrl_ros.planners.registry import PLANNERS
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
@@ -35,7 +31,7 @@ PLAN_SECONDS = 0.08  # a plan reaches at least this far, so that a late one find
 
 
 class Agent:
-    """Holds what survives a tick: warm start, promised targets, state estimate, gait origin, model."""
+    """Holds what survives a tick: the plan, promised targets, state estimate, gait origin, model."""
 
     def __init__(self, spec: RobotSpec, config: PlannerConfig):
         self.spec, self.config = spec, config
@@ -44,30 +40,25 @@ class Agent:
         self.map = make_action_map(config.action_map, spec)
         if config.precision == "bf16" and (reason := why_not("bf16")):
             raise NotCompiled(f"planner.precision bf16 cannot be had: {reason}")
-        check_device(config.device)
+        self.search = Search(spec, config, self.task, self.map, self.layout.size)
         self.model_version = 0
         self.gait_origin_ns: int | None = None
         self._planned_ns = 0  # robot time of the newest plan, also across a gap
         self.last_result: PlanResult | NoPlan | None = None
-        self._model = None
         self._policy = None
         self._strange_at = -math.inf  # step of the newest state that the policy does not know
         self.strange_inputs: tuple[str, ...] = ()  # of that state, those out of the range that it knows
         self.strange_steps = 0
-        self.samples = config.mppi.samples  # rollouts of a plan; fewer than configured where time is short
         self.latency_steps = round(config.latency / spec.dt)  # from a command to its effect in the joints
         self._points = math.ceil(PLAN_SECONDS / spec.dt - 1e-9)
         self._filter = StateFilter(self.layout.noise)
-        self._generator = torch.Generator().manual_seed(config.seed)
         self._motion = RandomMotion(self.map.size, config.explore.knot_steps, config.seed)
         self._sequence = -1
         self._step = 0  # control steps since the beginning
         self.command = np.zeros(self.task.command_size)  # that the newest plan follows: on the way to the wanted one
         self._followed = True  # by the guard, as far as it has said anything
         self.trust = Trust(config.trust)
-        self._on_device: OnDevice | None = None
-        self._situation: Situation | None = None
-        self._build()
+        self._promises = Promises(np.asarray(spec.stance))
         self.forget()
 
     @property
@@ -76,13 +67,13 @@ class Agent:
         wanted = self.config.mode
         if wanted in POLICY_MODES and self._policy is None:
             wanted = "mppi"
-        if wanted == "mppi" and self._model is None and self.config.planner != "prior":
+        if wanted == "mppi" and not self.has_model and self.config.planner != "prior":
             return "explore" if self.config.learning else "stand"
         return wanted
 
     @property
     def has_model(self) -> bool:
-        return self._model is not None
+        return self.search.model is not None
 
     @property
     def has_policy(self) -> bool:
@@ -90,44 +81,35 @@ class Agent:
 
     def set_model(self, model, version: int) -> None:
         """Plan with `model` (anything with members and rollout; None: no more) from the next tick on."""
-        c = self.config
-        self._model = planning_model(model, c.precision, c.threads) if isinstance(model, Ensemble) else model
+        self.search.set_model(model)
         self.model_version = version
-        if self._on_device is not None and not self._on_device.load(self._model):
-            self._on_device = None
-        self._build()
 
     def set_policy(self, policy) -> None:
         """From the next tick on, `policy` (an OnnxPolicy; None: none) decides in the modes policy and hybrid, and plans
-        have from it what mppi.proposals and mppi.terminal_value say."""
+        have from it what `proposals` and `terminal_value` of the planner say."""
         self._policy = policy
-        if self.config.mppi.guided:
-            self._on_device = None
-            self._build()
+        self.search.set_policy(policy)
 
     def configure(self, config: PlannerConfig) -> None:
         """Other live settings from the next tick on; the warm start stays."""
-        rebuild = (config.mppi, config.cost) != (self.config.mppi, self.config.cost)
-        if recorded_settings(config) != recorded_settings(self.config):
-            self._on_device = None
-        if config.mppi.samples != self.config.mppi.samples:
-            self.samples = config.mppi.samples
         self.config, self.trust.config = config, config.trust
-        if rebuild:
-            self._build()
+        self.search.configure(config)
 
     def set_samples(self, samples: int) -> None:
         """Another number of rollouts from the next tick on, whatever the configured one; the warm start stays."""
-        self.samples = samples
-        self._build()
+        self.search.set_samples(samples)
+
+    @property
+    def samples(self) -> int:
+        """Rollouts of a plan; fewer than configured where time is short."""
+        return self.search.samples
 
     def forget(self, standing: bool = False) -> None:
         """After a reset or a gap: no warm start, no promises, no estimate. `standing`: it does not walk any more."""
         if standing:
             self.command = np.zeros(self.task.command_size)
-        self._warm: Tensor | None = None
-        self._promised: dict[int, np.ndarray] = {}
-        self._applied: dict[int, tuple[np.ndarray, Action]] = {}
+        self.search.memory.forget()
+        self._promises.forget()
         self._estimate: np.ndarray | None = None
         self._stamp_ns: int | None = None
         self._plan: Plan | None = None
@@ -140,16 +122,14 @@ class Agent:
         if self._stamp_ns is not None:
             early_ns = min(self.spec.sample_period_ns // 2, self.spec.dt_ns // 4)  # by which the next step's may come
             after = (stamp_ns - self._stamp_ns + early_ns) // self.spec.dt_ns
-            self._applied[self._step + after] = (target, action)
+            self._promises.note_applied(self._step + after, target, action)
 
     def warm_up(self, sizes: Sequence[int] = ()) -> None:
         """Runs everything once on nothing, so that the first real tick is as quick as the others; also with as many
         rollouts as `sizes` say."""
-        if self._model is None:
+        if not self.has_model:
             return
-        if self._on_device is not None:
-            for size in sizes:
-                self._on_device.record(size)
+        self.search.record(sizes)
         self.rehearse(self.samples, times=3)
 
     def rehearse(self, samples: int, times: int = 12) -> list[float]:
@@ -164,23 +144,18 @@ class Agent:
     def rehearsal(self, samples: int) -> Callable[[], None]:
         """Each call plans for nobody, from a state foreseen for nobody."""
         self.set_samples(samples)
-        generator, warm = torch.Generator().manual_seed(0), self.map.rest.expand(self.config.mppi.horizon, -1)
+        generator, warm = torch.Generator().manual_seed(0), self.map.rest.expand(self.config.search.horizon, -1)
 
         @torch.inference_mode()
         def plan() -> None:
-            self._search(warm, generator)
+            self.search.find(warm, generator)
             self._predict(self.layout.scales, [self.spec.stance])
 
         return plan
 
-    @torch.inference_mode()
     def trace(self, steps: int | None = None) -> Tensor | None:
         """(M, H, S) what each member expects of the last plan, or its first steps; None where nothing was planned."""
-        if self._warm is None or self._model is None:
-            return None
-        s = self._situation
-        targets = self.map.decode(self._warm[None, :steps], s.phase[:steps]).expand(self._model.members, 1, -1, -1)
-        return self._model.rollout(s.state.expand(self._model.members, 1, -1), targets)[:, 0]
+        return self.search.trace(steps)
 
     def phase(self, stamp_ns: int) -> float:
         """Of the gait, 0..1."""
@@ -198,7 +173,8 @@ class Agent:
         self._step += elapsed
         command = self._approach(np.asarray(command, np.float64), elapsed)
         estimate = self._update_estimate(self.layout.encode(state), elapsed)
-        promised = [self._in_force(self._step + i) for i in range(self.config.delay + self.latency_steps)]
+        ahead = range(self._step, self._step + self.config.delay + self.latency_steps)
+        promised = [self._promises.in_force(step, self._step, self.latency_steps) for step in ahead]
         first_ns = state.stamp_ns + self.config.delay * self.spec.dt_ns
         exploring = self.mode == "explore"
         if self.mode in DRIVING_MODES:
@@ -206,8 +182,9 @@ class Agent:
             decisions = self._decide(elapsed)
             if isinstance(decisions, NoPlan):
                 self._step -= elapsed  # counted from the last plan again, as stamps are
-                self._warm = None  # whatever led here is not where to look next
+                self.search.memory.forget()  # whatever led here is not where to look next
                 return decisions
+            self.search.watch_bounds(estimate)
             planned = self.last_result is not None
             exploring = planned and self.config.learning and self.config.explore.while_learning > 0
         elif exploring:
@@ -242,11 +219,7 @@ class Agent:
     def _planned(self, stamp_ns: int, targets: np.ndarray, exploring: bool) -> Plan:
         """Numbered, and what it promises kept in mind."""
         self._stamp_ns = stamp_ns
-        first = self._step - self.latency_steps
-        self._promised = {s: t for s, t in self._promised.items() if s >= first}
-        self._applied = {s: a for s, a in self._applied.items() if s >= first - 1}
-        for i, target in enumerate(targets):
-            self._promised[self._step + self.config.delay + i] = target
+        self._promises.give(self._step + self.config.delay, targets, keep_from=self._step - self.latency_steps)
         self._sequence += 1
         offsets = tuple((self.config.delay + i) * self.spec.dt_ns for i in range(self._points))
         self._plan = Plan(
@@ -264,90 +237,56 @@ class Agent:
         c, seconds = self.config, elapsed * self.spec.dt
         return approached(self.command, wanted, c.acceleration_limit * seconds, c.yaw_acceleration_limit * seconds)
 
-    def _build(self) -> None:
-        """The problem for the present shapes; a warm start of another horizon is cut or prolonged."""
-        c, horizon = self.config, self.config.mppi.horizon
-        if self._situation is None or len(self._situation.warm) != horizon:
-            self._situation = Situation.empty(self.layout.size, self.task.command_size, self.map.size, horizon)
-        self._problem = make_problem(
-            self._situation, self._model, self.task, self.map, c.cost, c.treatment, c.pessimism, self.samples,
-            *(guidance(*self._policy.guide, c.mppi, self._situation, self.spec.phase_step) if self._policy else ()),
-        )  # fmt: skip
-        if c.device != "cpu" and c.planner == "mppi" and self._on_device is None and hasattr(self._model, "weights"):
-            self._on_device = OnDevice(c, self.spec, self._model, c.device, self._policy)
-        warm = getattr(self, "_warm", None)
-        if warm is not None and len(warm) != horizon:
-            self._warm = torch.cat([warm, warm[-1:].expand(max(0, horizon - len(warm)), -1)])[:horizon]
-
     def _elapsed_steps(self, stamp_ns: int) -> int:
         """Control steps since the last plan; more than one where a tick came too late to be planned."""
         if self._stamp_ns is None:
             return 1
         steps = round((stamp_ns - self._stamp_ns) / self.spec.dt_ns)
-        if not 1 <= steps < self.config.mppi.horizon:
+        if not 1 <= steps < self.config.search.horizon:
             self.forget()
             return max(1, steps)
         return steps
 
-    def _promise(self, step: int) -> np.ndarray:
-        """The target of `step`, now or ahead: the plan's, unless the guard says that it is not following it."""
-        target, action = self._applied.get(step) or self._applied.get(self._step - 1) or (None, Action.FOLLOW)
-        if step in self._applied or action not in FOLLOWED:
-            return target
-        return self._promised.get(step, self.spec.stance)
-
-    def _in_force(self, step: int) -> np.ndarray:
-        """(A,) the target that the joints follow in `step`, now or ahead: commanded a latency before."""
-        commanded = step - self.latency_steps
-        if commanded >= self._step:
-            return self._promise(commanded)
-        told = self._told(commanded)
-        return self.spec.stance if told is None else told
-
     def _update_estimate(self, measured: np.ndarray, elapsed: int) -> np.ndarray:
         """(S,) the state now: measured, merged with what the model expected of the targets that were applied."""
         predicted = None
-        if self.config.filter and self._estimate is not None and self._model is not None:
-            told = [self._told(step - self.latency_steps) for step in range(self._step - elapsed, self._step)]
+        if self.config.filter and self._estimate is not None and self.has_model:
+            told = [self._promises.told(step - self.latency_steps) for step in range(self._step - elapsed, self._step)]
             if all(target is not None for target in told):
                 predicted = self._predict(self._estimate, told)
         return self._filter.update(measured, predicted)
 
-    def _told(self, step: int) -> np.ndarray | None:
-        """(A,) what was applied over a past step; what was promised, where no word of it came."""
-        return self._applied[step][0] if step in self._applied else self._promised.get(step)
-
     def _predict(self, state: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:
         """(S,) the mean over members of the state after the given targets."""
         told, start = (torch.from_numpy(np.array(part, np.float32)) for part in (targets, state))
-        members = self._model.members
-        after = self._model.rollout(start.expand(members, 1, -1), told.expand(members, 1, -1, -1))
+        members = self.search.model.members
+        after = self.search.model.rollout(start.expand(members, 1, -1), told.expand(members, 1, -1, -1))
         return after[:, 0, -1].mean(0).numpy()
 
     def _look_at(self, estimate, promised, command, first_ns: int) -> None:
         """What is decided on: the state when it begins to act, where the command is to lead, the phase of the gait."""
-        s = self._situation
-        ahead = self._predict(estimate, promised) if promised and self._model is not None else estimate
+        s = self.search.situation
+        ahead = self._predict(estimate, promised) if promised and self.has_model else estimate
         ahead, command = (torch.from_numpy(np.asarray(part, np.float32)) for part in (ahead, command))
         s.begin(ahead, command, self._phases(first_ns, len(s.phase)))
         s.prior.copy_(self.map.prior(command))
 
     def _decide(self, elapsed: int) -> Tensor | NoPlan:
         """(P, U) by plan or by policy; `last_result` is None where the policy did, or is to blame."""
-        seen, mode = self._situation.seen.numpy(), self.mode
+        seen, mode = self.search.situation.seen.numpy(), self.mode
         self.last_result = None
         if not np.isfinite(seen).all():
             self.last_result = NoPlan("what the model foresees is not finite")
             return self.last_result
         strange = mode in POLICY_MODES and self._strange_lately(seen)
-        if mode == "mppi" or (mode == "hybrid" and self._model is not None and strange):
+        if mode == "mppi" or (mode == "hybrid" and self.has_model and strange):
             return self._plan_decisions(elapsed)
-        decision = torch.from_numpy(self._policy.decide(seen, self._situation.prior[0].numpy()))
+        decision = torch.from_numpy(self._policy.decide(seen, self.search.situation.prior[0].numpy()))
         if not torch.isfinite(decision).all():
-            if mode == "hybrid" and self._model is not None:
+            if mode == "hybrid" and self.has_model:
                 return self._plan_decisions(elapsed)
             return NoPlan("the policy's decisions are not finite")
-        self._warm = decision.expand(self.config.mppi.horizon, -1)
+        self.search.memory.decided(decision.expand(self.config.search.horizon, -1))
         return decision.expand(self._points, -1)  # from which the action map goes on by itself until the next
 
     def _strange_lately(self, seen: np.ndarray) -> bool:
@@ -359,33 +298,17 @@ class Agent:
 
     def _plan_decisions(self, elapsed: int) -> Tensor | NoPlan:
         """(H, U) commanded from the step `delay` ahead on; in force a latency later, where the model begins."""
-        s, config = self._situation, self.config.mppi
-        if config.terminal_value and self._policy is None:
-            return NoPlan("planner.mppi.terminal_value is a policy's, and there is none")
-        if self._warm is None:
-            warm = s.prior.clone()
-            s.before.copy_(warm[0])
-        else:
-            s.before.copy_(self._warm[min(elapsed, config.horizon) - 1])
-            warm = mppi.shifted(self._warm, elapsed, s.prior, config.tail)
-        result = self._search(warm, self._generator)
-        self.last_result = result
+        if self.config.search.terminal_value and self._policy is None:
+            return NoPlan(f"planner.{self.config.searching}.terminal_value is a policy's, and there is none")
+        result = self.last_result = self.search.plan(elapsed)
         if isinstance(result, NoPlan):
             return result
-        self._warm = result.actions
-        decisions = result.actions[torch.arange(self._points).clamp(max=config.horizon - 1)]  # a short plan stays
+        within = torch.arange(self._points).clamp(max=self.config.search.horizon - 1)
+        decisions = result.actions[within]  # a short plan stays
         if self.config.learning and self.config.explore.while_learning > 0:
             motion = self._motion.between(self._step, len(decisions)) * self.map.explore
             decisions = (decisions + self.config.explore.while_learning * motion).clamp(*self.map.bounds)
         return decisions
-
-    def _search(self, warm: Tensor, generator: torch.Generator) -> PlanResult | NoPlan:
-        config, s = self.config.mppi, self._situation
-        if self._on_device is None:
-            return PLANNERS[self.config.planner](config, self._problem, warm, generator)
-        s.warm.copy_(warm)
-        s.tuning[0], s.tuning[1] = config.temperature, config.noise
-        return mppi.judged(config, self._problem, warm, *self._on_device.search(s, self.samples))
 
     def _phases(self, first_ns: int, count: int) -> Tensor:
         """(count,) of the gait from robot time `first_ns` on, one a step."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from mbrl_ros.control.scoring import Situation
 from mbrl_ros.policies.network import PHASE_INPUTS, Policy, Value
-from mbrl_ros.settings import MppiConfig
+from mbrl_ros.search_settings import SearchConfig
 
 
 class Beyond:
@@ -50,7 +50,7 @@ class Beyond:
 
 
 def guidance(
-    policy: Policy, value: Value, discount: float, config: MppiConfig, situation: Situation, phase_step: float
+    policy: Policy, value: Value, discount: float, config: SearchConfig, situation: Situation, phase_step: float
 ) -> tuple[Beyond | None, Callable[[], Tensor] | None]:
     """What `config` asks for, where the situation lies. The proposal is the policy's decision now."""
     s, device = situation, situation.all.device

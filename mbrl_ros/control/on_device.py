@@ -83,7 +83,7 @@ class OnDevice:
         c, s = self._config, self._situation
         problem = make_problem(
             s, self._model, self._task, self._map, c.cost, c.treatment, c.pessimism, samples,
-            *self._guidance,
+            *self._guidance, cvar=c.cvar,
         )  # fmt: skip
         tuned = replace(c.mppi, temperature=s.tuning[0], noise=s.tuning[1])
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mbrl_ros.control.treatments import Treatment, drawn_orders, member_anew
 from mbrl_ros.planners.problem import Problem
-from mbrl_ros.settings import CostConfig
+from mbrl_ros.settings import SHARED_OUT, CostConfig
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ class Situation:
     before: Tensor  # (U,) the decision of the step before
     warm: Tensor  # (H, U) where a search on another device begins
     tuning: Tensor  # (2,) its temperature, and the size of its noise
+    strictness: Tensor  # (1,) what leaving the task's bounds of the state costs, by how much and how long
 
     @staticmethod
     def empty(state_size: int, command_size: int, decision_size: int, horizon: int) -> Situation:
         decisions = (horizon, decision_size)
-        shapes = (state_size,), (command_size,), (2,), (horizon,), decisions, (decision_size,), decisions, (2,)
+        shapes = (state_size,), (command_size,), (2,), (horizon,), decisions, (decision_size,), decisions, (2,), (1,)
         sizes = [math.prod(shape) for shape in shapes]
         buffer = torch.zeros(sum(sizes))
         return Situation(buffer, *(part.view(shape) for part, shape in zip(buffer.split(sizes), shapes, strict=True)))
@@ -66,21 +68,32 @@ def make_problem(
     samples: int,
     beyond=None,
     proposal: Callable[[], Tensor] | None = None,
+    cvar: float = 1.0,
 ) -> Problem:
-    """`samples` rollouts in all: as many candidates with one member each (tsinf), or fewer that visit every member.
+    """`samples` rollouts in all: as many candidates with one member each (tsinf, ts1), or fewer that visit all members.
 
     `beyond` and `proposal`: what a policy has to say, as control/beyond.py finds it.
     """
     members = model.members if model is not None else 1  # without a model nothing can be scored, only the prior used
     each = max(2, samples // members)
-    candidates = each * members if treatment == "tsinf" else each
+    shared_out = treatment in SHARED_OUT
+    treated = Treatment(treatment, pessimism, cvar).of_members
+    rollout = model.rollout if model is not None else None
+    if treatment == "ts1":
+        rollout = member_anew(rollout, drawn_orders(len(situation.phase), members, each, situation.all))
 
     rest = situation.seen[situation.state.numel() :]
+    violation = getattr(task, "violation", None)
 
-    def rewards(rollout, told: Tensor) -> Tensor:
-        """Of targets (M, B, H, A), (M, B)."""
-        states = rollout(situation.state.expand(members, told.shape[1], -1), told)  # (M, B, H, S)
+    def step_rewards(states: Tensor) -> Tensor:
+        """Of states (..., S), (...)."""
         rewards = task.reward(states, situation.command)
+        return rewards if violation is None else rewards - situation.strictness * violation(states)
+
+    def rewards(through, told: Tensor) -> Tensor:
+        """Of targets (M, B, H, A), (M, B)."""
+        states = through(situation.state.expand(members, told.shape[1], -1), told)  # (M, B, H, S)
+        rewards = step_rewards(states)
         if beyond is None:
             return rewards.sum(-1)
         last = states[:, :, -1]
@@ -94,28 +107,35 @@ def make_problem(
 
     def through_one(decisions: Tensor) -> Tensor:
         targets = action_map.decode(decisions, situation.phase)  # (N, H, A)
-        return net(rewards(model.rollout, targets.unflatten(0, (members, -1))).flatten(), decisions)
+        return net(rewards(rollout, targets.unflatten(0, (members, -1))).flatten(), decisions)
 
     def through_all(decisions: Tensor, differentiable: bool = False) -> Tensor:
         targets = action_map.decode(decisions, situation.phase)
-        rollout = model.differentiable_rollout if differentiable else model.rollout
-        returns = rewards(rollout, targets.expand(members, *targets.shape))
-        spread = pessimism * returns.std(0) if treatment == "pessimism" and members > 1 else 0.0
-        return net(returns.mean(0) - spread, decisions)
+        through = model.differentiable_rollout if differentiable else model.rollout
+        return net(treated(rewards(through, targets.expand(members, *targets.shape))), decisions)
 
-    def gradient(decisions: Tensor) -> Tensor:
+    def gradient(decisions: Tensor) -> tuple[Tensor, Tensor]:
         with torch.inference_mode(False), torch.enable_grad():
             variable = decisions.clone().requires_grad_()
-            value = through_all(variable[None], differentiable=True)
-            return torch.autograd.grad(value.sum(), variable)[0]
+            values = through_all(variable, differentiable=True)
+            return values.detach(), torch.autograd.grad(values.sum(), variable)[0]
+
+    def step(states: Tensor, decisions: Tensor) -> tuple[Tensor, Tensor]:
+        """The phase is that of the plan's first steps: action maps that have one have too many decisions for a tree."""
+        targets = action_map.decode(decisions, situation.phase[: decisions.shape[1]])  # (B, T, A)
+        after = model.rollout(states.transpose(0, 1), targets.expand(members, *targets.shape))  # (M, B, T, S)
+        return after.permute(1, 2, 0, 3), treated(step_rewards(after))
 
     return Problem(
-        score=through_one if treatment == "tsinf" else through_all,
+        score=through_one if shared_out else through_all,
         bounds=action_map.bounds,
         noise=action_map.noise,
         prior=situation.prior,
         proposal=proposal,
-        candidates=candidates,
+        candidates=each * members if shared_out else each,
         value=through_all,
         gradient=gradient if hasattr(model, "differentiable_rollout") else None,
+        root=situation.state.expand(members, -1),
+        step=step if model is not None else None,
+        choices=getattr(action_map, "choices", None),
     )

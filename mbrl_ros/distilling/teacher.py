@@ -13,6 +13,7 @@ from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.distilling.imagined import Robots
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan
+from mbrl_ros.planners.warm import shifted
 from mbrl_ros.policies.network import Policy, Value
 from mbrl_ros.settings import PlannerConfig
 
@@ -43,7 +44,7 @@ class Teacher:
         self._problem = make_problem(
             self._situation, self._model, self._task, self._map, config.cost, config.treatment, config.pessimism,
             config.mppi.samples,
-            *(guidance(*guide, config.mppi, self._situation, self._phase_step) if guide else ()),
+            *(guidance(*guide, config.mppi, self._situation, self._phase_step) if guide else ()), cvar=config.cvar,
         )  # fmt: skip
         self._ahead = self._phase_step * torch.arange(horizon)
 
@@ -61,7 +62,7 @@ class Teacher:
             prior = self._situation.prior
             result = mppi.plan(self._config.mppi, self._problem, self._warm[b], self._generator)
             plan = prior.clone() if isinstance(result, NoPlan) else result.actions
-            self._warm[b] = mppi.shifted(plan, 1, prior, self._config.mppi.tail)
+            self._warm[b] = shifted(plan, 1, prior, self._config.mppi.tail)
             yield plan[0]
 
     @torch.no_grad()

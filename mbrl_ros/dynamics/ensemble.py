@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from mbrl_ros.dynamics.network import Layers, random_layers
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import EnsembleConfig
+
+INDIFFERENT = 1e4  # a unit so large that what is measured in it tells a network nothing
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,16 @@ class Normaliser:
 
     @staticmethod
     def of_data(states: np.ndarray, next_states: np.ndarray, floor: np.ndarray) -> Normaliser:
-        """Statistics of (B, S) arrays; no state is smaller than a tenth of `floor` (S,), no step than a thousandth."""
-        step = next_states - states
+        """Statistics of (B, S) arrays; no state is smaller than a tenth of `floor` (S,), no step than a thousandth.
+
+        `floor` as `feature_units` gives it: what is INDIFFERENT there stays so.
+        """
+        step, indifferent = next_states - states, floor >= INDIFFERENT
         return Normaliser(
             torch.tensor(states.mean(0)),
-            torch.tensor(np.maximum(states.std(0), 0.1 * floor)),
+            torch.tensor(np.where(indifferent, floor, np.maximum(states.std(0), 0.1 * floor))),
             torch.tensor(step.mean(0)),
-            torch.tensor(np.maximum(step.std(0), 0.001 * floor)),
+            torch.tensor(np.maximum(step.std(0), 0.001 * np.where(indifferent, 1.0, floor))),
         )
 
 
@@ -58,15 +63,16 @@ class Ensemble:
         return self.config.members
 
     @property
+    def networks(self) -> int:
+        return self.config.members
+
+    @property
     def parameters(self) -> list[Tensor]:
         return [*self.weights, *self.biases]
 
     def change(self, x: Tensor, action: Tensor) -> Tensor:
         """Normalised state (E, B, S) and action (E, B, A) -> the normalised change of the state (E, B, S)."""
-        h = torch.cat([x, action], -1)
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            h = F.silu(torch.baddbmm(bias, h, weight))
-        return torch.baddbmm(self.biases[-1], h, self.weights[-1])
+        return Layers(self.weights, self.biases)(torch.cat([x, action], -1))
 
     def rollout(self, states: Tensor, actions: Tensor) -> Tensor:
         """States (E, B, S) and targets (E, B, H, A) in physical units -> the states that follow (E, B, H, S)."""
@@ -83,20 +89,23 @@ class Ensemble:
 def new_ensemble(config: EnsembleConfig, layout: FeatureLayout, seed: int) -> Ensemble:
     """Random members; the last layer starts small, so that an untrained model says 'nothing changes much'."""
     generator = torch.Generator().manual_seed(seed)
-    sizes = layer_sizes(config, layout)
-    weights, biases = [], []
-    for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
-        scale = (0.1 if i == len(sizes) - 2 else 1.0) / fan_in**0.5
-        weights.append(torch.randn(config.members, fan_in, fan_out, generator=generator) * scale)
-        biases.append(torch.zeros(config.members, 1, fan_out))
-    scales = torch.tensor(layout.scales)
-    start = Normaliser(torch.zeros(layout.size), scales, torch.zeros(layout.size), scales.clone())
-    return Ensemble(config, tuple(weights), tuple(biases), start, *action_units(layout.spec))
+    layers = random_layers(config.members, layer_sizes(config, layout), generator)
+    scales, units = torch.tensor(layout.scales), torch.tensor(feature_units(layout))
+    start = Normaliser(torch.zeros(layout.size), units, torch.zeros(layout.size), scales)
+    return Ensemble(config, layers.weights, layers.biases, start, *action_units(layout.spec))
 
 
 def layer_sizes(config: EnsembleConfig, layout: FeatureLayout) -> list[int]:
     """Units of the input, of each hidden layer and of the output."""
     return [layout.size + len(layout.spec.actuated), *[config.width] * config.layers, layout.size]
+
+
+def feature_units(layout: FeatureLayout) -> np.ndarray:
+    """(S,) before any data; so large where the dynamics do not depend on a feature that networks learn nothing from it.
+
+    A car that has seen one curve then knows what it does in the next one.
+    """
+    return np.where(layout.indifferent, INDIFFERENT, layout.scales).astype(np.float32)
 
 
 def action_units(spec: RobotSpec) -> tuple[Tensor, Tensor]:

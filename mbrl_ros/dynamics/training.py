@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,18 +15,20 @@ CLIP = 10.0  # of the gradient's norm
 MOMENTS = ("exp_avg", "exp_avg_sq")  # of each parameter, as AdamW names them
 NEVER_NEGATIVE = ("step", "exp_avg_sq")
 BETA = 3.0  # standard deviations of a step up to which the loss is quadratic
+Penalty = Callable[[Tensor, Tensor], Tensor]
+SMOOTH_L1 = partial(F.smooth_l1_loss, beta=BETA)
 
 
-def multi_step_loss(model: Ensemble, states: Tensor, actions: Tensor) -> Tensor:
-    """Normalised states (E, B, K + 1, S) and actions (E, B, K, A) -> mean smooth-L1 over K steps, in units of a step's
-    standard deviation."""
+def multi_step_loss(model: Ensemble, states: Tensor, actions: Tensor, penalty: Penalty = SMOOTH_L1) -> Tensor:
+    """Normalised states (E, B, K + 1, S) and actions (E, B, K, A) -> mean penalty over K steps, of errors in units of a
+    step's standard deviation."""
     n = model.normaliser
     ratio, drift = n.step_std / n.state_std, n.step_mean / n.state_std
     x, loss = states[:, :, 0], 0.0
     steps = actions.shape[2]
     for k in range(steps):
         x = x + drift + ratio * model.change(x, actions[:, :, k])
-        loss = loss + F.smooth_l1_loss(x / ratio, states[:, :, k + 1] / ratio, beta=BETA)
+        loss = loss + penalty(x / ratio, states[:, :, k + 1] / ratio)
     return loss / steps
 
 

@@ -12,8 +12,8 @@ from rich.progress import Progress
 
 from mbrl_ros.config import as_mapping
 from mbrl_ros.control.report import write_report
+from mbrl_ros.dynamics.analytic import true_model
 from mbrl_ros.dynamics.native import torch_threads
-from mbrl_ros.dynamics.physics import PhysicsModel
 from mbrl_ros.learning import judging
 from mbrl_ros.learning.models import load_model
 from mbrl_ros.learning.policies import in_report, load_policy, of_another_model, with_policy
@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_name", metavar="RUN", help="run file in config/, as quadruped_mpc")
     parser.add_argument(
         "--model",
-        help="pretrained, a folder with model.safetensors, oracle (MuJoCo as model), or openloop (no planning); "
-        "else the run's own",
+        help="pretrained, a folder with model.safetensors, oracle (the simulation as its own model), or openloop (no "
+        "planning); else the run's own",
     )
     parser.add_argument("--policy", type=Path, metavar="FILE", help="an .onnx of mbrl distill; else the run's own")
     parser.add_argument(
@@ -89,7 +89,7 @@ def _model(run, name: str, spec):
     if name == "openloop":
         return run.with_setting("planner.planner", "prior"), None
     if name == ORACLE:
-        return run.with_setting("planner.mppi.samples", ORACLE_SAMPLES), PhysicsModel(spec)
+        return run if spec.law else run.with_setting("planner.mppi.samples", ORACLE_SAMPLES), true_model(spec)
     found = load_model(name, run.name, FeatureLayout(spec))
     if found is None:
         raise FileNotFoundError("nothing to judge: --model scratch has no model. Give pretrained or a folder.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mbrl_ros.backends.mujoco import MujocoBackend
+from mbrl_ros.backends import new_backend
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.report import TrackingScore
 from mbrl_ros.learning.session import Session
@@ -113,7 +113,7 @@ def driving(run: RunConfig, spec: RobotSpec, model, seed: int, noise: bool, poli
     if model is not None:
         agent.set_model(model, 1)
     agent.set_policy(policy)
-    return Session(run, MujocoBackend(spec, seed + 1000, noise, run.bridge.latency), agent)
+    return Session(run, new_backend(spec, seed + 1000, noise, run.bridge.latency), agent)
 
 
 def _wait_until_followed(session: Session) -> int:

@@ -10,7 +10,7 @@ import torch
 
 from mbrl_ros.data.replay import ReplayBuffer, resampled
 from mbrl_ros.dynamics.calibration import STEPS, Calibration, calibrated
-from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, new_ensemble, renormalise
+from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, feature_units, new_ensemble, renormalise
 from mbrl_ros.dynamics.evaluation import HeldOut, evaluate
 from mbrl_ros.dynamics.storage import Card, ModelRefused
 from mbrl_ros.dynamics.training import Trainer
@@ -182,7 +182,7 @@ class Learner:
         self._trainer = Trainer(copied(model), train.rate, train.weight_decay)
 
     def _renormalise(self) -> None:
-        statistics = Normaliser.of_data(*self.buffer.everything(), self.layout.scales)
+        statistics = Normaliser.of_data(*self.buffer.everything(), feature_units(self.layout))
         self._trainer.replace_values(renormalise(self._trainer.model, statistics))
 
     def _calibration(self, model: Ensemble) -> Calibration | None:

@@ -42,7 +42,7 @@ def of_another_model(card: PolicyCard, planner: PlannerConfig, run: str = "") ->
 
     What it says a state is worth, it has found out in its own model.
     """
-    if not planner.mppi.guided:
+    if not planner.guided:
         return ""
     model = model_file(planner.model, run)
     hashed = content_hash(model.read_bytes()) if model else ""

@@ -67,12 +67,16 @@ class Session:
         truth = self.backend.truth()
         fell = self.backend.fallen()
         if fell:
-            self._pair_with_fallen()
-            self._stand_up()
+            self.restart()
         return Outcome(truth, told.action, fell, self._train())
 
-    def _pair_with_fallen(self) -> None:
-        """The step that ended in the fall is the one to learn most from: complete it before the robot is moved."""
+    def restart(self) -> None:
+        """As a person would stand it up; robot time goes on."""
+        self._complete_the_last_step()
+        self._stand_up()
+
+    def _complete_the_last_step(self) -> None:
+        """One that ended in a fall is the one to learn most from: complete it before the robot is moved."""
         state = self.backend.measure()
         stood_up = Event("reset", state.stamp_ns, "stood up")
         self._learn(self._experience.state(state) + self._experience.event(stood_up))
@@ -83,7 +87,6 @@ class Session:
                 self.learner.add(transition)
 
     def _stand_up(self) -> None:
-        """As a person would; robot time goes on."""
         state = self.backend.reset()
         self._guard = gate.receive_state(self._guard, state, state.stamp_ns)
         self._guard, _, _ = gate.request(self._guard, gate.Request.SIM_RESET, state.stamp_ns)

@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mbrl_ros.backends.mujoco import MujocoBackend
+from mbrl_ros.backends import new_backend
 from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.report import write_report
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_plans_alone(run: RunConfig) -> None:
-    for setting in run.planner.mppi.guided:
+    for setting in run.planner.guided:
         name = setting.split()[0]
         raise ConfigError(
             f"{name}: mbrl train plans without a policy. Leave it out, distil one from the model that comes of it "
@@ -123,15 +123,18 @@ def _learn(run: RunConfig, args, at: list[float], commands, console: Console) ->
     spec = load_robot(run.planner.robot)
     seed = run.planner.seed
     agent, learner = Agent(spec, run.planner), Learner(spec, run.learner)
-    session = Session(run, MujocoBackend(spec, seed, run.bridge.noise, run.bridge.latency), agent, learner)
+    session = Session(run, new_backend(spec, seed, run.bridge.noise, run.bridge.latency), agent, learner)
     teacher = TrainingCommands(agent.task.command_size, seed, run.learner.first_seconds, run.learner.practice)
     curve = Curve(seed)
     steps, due = round(args.robot_seconds / spec.dt), list(at)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task(f"seed {seed}", total=steps, state="")
+        again = round(run.learner.practice.restart / spec.dt)
         for k in range(steps):
             seconds = (k + 1) * spec.dt
+            if again and k and k % again == 0:
+                session.restart()
             outcome = session.step(teacher.at(k * spec.dt))
             if outcome.fell:
                 curve.falls.append(seconds)

@@ -12,7 +12,7 @@ from sensor_msgs.msg import Imu, JointState
 
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.fields import JointOrder, Refused
-from mbrl_ros.nodes.messages.state import imu_of, joints_of, odometry_of
+from mbrl_ros.nodes.messages.state import base_of, imu_of, joints_of, odometry_of
 from mbrl_ros.nodes.refusals import Refusals
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.types import BaseState, RobotState
@@ -34,6 +34,7 @@ class StateAssembler:
         self._report = report
         self._heard: dict[str, int | None] = dict.fromkeys(spec.state_topics)  # steady time of the last usable message
         self._order = JointOrder(spec.joint_names)
+        self._odom_of = odometry_of if "imu/data" in spec.state_topics else base_of
         self._recent = {topic: deque(maxlen=8) for topic in spec.state_topics if topic != "joint_states"}
         self._equal = dict.fromkeys(self._recent, True)  # whether the topic's stamps agree with joint_states
         self._waiting: tuple | None = None
@@ -53,7 +54,7 @@ class StateAssembler:
         return self._added("imu/data", imu_of, message)
 
     def odom(self, message: Odometry) -> RobotState | None:
-        return self._added("odom", odometry_of, message)
+        return self._added("odom", self._odom_of, message)
 
     def silent(self, since_ns: int) -> list[str]:
         """The topics without a usable message for so many ns of steady time."""
@@ -99,7 +100,9 @@ class StateAssembler:
             chosen[topic] = nearest
         self._waiting = None
         base = None
-        if chosen:
+        if "imu/data" not in chosen and chosen:  # odom alone says all of a planar base
+            _, base = chosen["odom"]
+        elif chosen:
             _, orientation, angular_velocity = chosen["imu/data"]
             _, place, linear_velocity = chosen["odom"]
             base = BaseState(place, orientation, linear_velocity, angular_velocity)

@@ -1,4 +1,4 @@
-"""The MuJoCo robot on ROS topics, as a hardware driver would be. backends/driver.py decides; this wires and keeps time.
+"""A simulated robot on ROS topics, as a hardware driver would be. backends/driver.py decides; this wires, in time.
 
 In real time it takes in what was told before every physics step. Lateness of less than a sample is made up for, as the
 scheduler of any machine is late by that much; where it is more, robot time slips, and the slip is counted. In lockstep
@@ -18,10 +18,10 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from mbrl_ros.backends import new_backend
 from mbrl_ros.backends.driver import SimulatedDriver
 from mbrl_ros.backends.fault_injector import FaultInjector
 from mbrl_ros.backends.faults import COMMANDS, IMU, JOINT_STATES, Fault, parse
-from mbrl_ros.backends.mujoco import MujocoBackend
 from mbrl_ros.backends.urdf import urdf_text
 from mbrl_ros.control import realtime
 from mbrl_ros.nodes import diagnostic_keys as keys
@@ -65,7 +65,7 @@ class Bridge(Node):
         config = Settings(self, BridgeConfig(), check=lambda now, new: self._parsed(new.faults)).current
         self._lockstep = config.lockstep
         self._spec = load_robot(config.robot)
-        self._backend = MujocoBackend(self._spec, config.seed, config.noise, config.latency)
+        self._backend = new_backend(self._spec, config.seed, config.noise, config.latency)
         self._driver = SimulatedDriver(self._spec, self._backend, config.stand_up_after)
         self._faults = FaultInjector(self._spec, self._backend, config.seed)
         self._shown_ns = 0  # stamp of the state last published
@@ -97,7 +97,7 @@ class Bridge(Node):
     def _create_publishers(self, clock: bool) -> None:
         self._joint_states = topics.publisher(self, topics.JOINT_STATES)
         with_base = self._spec.base is not None
-        self._imu = topics.publisher(self, topics.IMU) if with_base else None
+        self._imu = topics.publisher(self, topics.IMU) if IMU in self._spec.state_topics else None
         self._odom = topics.publisher(self, topics.ODOM) if with_base else None
         self._truth = topics.publisher(self, topics.GROUND_TRUTH) if with_base else None
         self._clocks = topics.publisher(self, topics.CLOCK) if clock else None

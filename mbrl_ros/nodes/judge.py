@@ -182,7 +182,7 @@ class Judge(Node):
         self._truth.append((stamp_ns, velocity))
         while stamp_ns - self._truth[0][0] >= STRIDE * NS:
             self._truth.popleft()
-        if not self._commandable():
+        if not self._spec.floats or not self._commandable():
             self._score.begin()
             self._scoring = False
         elif self._scoring or self._punctuality.judging:
@@ -220,7 +220,7 @@ class Judge(Node):
             "model": self._versions[-1][1] if self._versions else None,
             "data_seconds": _number(learner.get(keys.DATA_SECONDS)),
             "learner": learner.get(keys.STATE),
-            "command": self._command if self._spec.base else None,
+            "command": self._command if self._spec.floats else None,
             "reached": self._reached(),
             "action": self._action,
             "falls": len(self._falls),

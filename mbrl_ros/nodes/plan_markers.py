@@ -46,7 +46,7 @@ def markers(trace: np.ndarray, layout: FeatureLayout, dt: float, stamp_ns: int) 
 
 def path(states: np.ndarray, layout: FeatureLayout, dt: float) -> np.ndarray:
     """(H, 2) positions, the predicted body velocities summed up along the predicted heading."""
-    heading = np.cumsum(states[:, layout.angular_velocity.start + 2]) * dt
+    heading = np.cumsum(states[:, layout.angular_velocity.stop - 1]) * dt
     vx, vy = states[:, layout.linear_velocity.start], states[:, layout.linear_velocity.start + 1]
     step = np.stack([np.cos(heading) * vx - np.sin(heading) * vy, np.sin(heading) * vx + np.cos(heading) * vy], 1)
     return np.cumsum(step, 0) * dt

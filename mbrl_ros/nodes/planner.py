@@ -120,16 +120,16 @@ class Planner(ManagedNode):
 
     def _paced(self, config: PlannerConfig) -> Pace | None:
         """Where time is real, as many rollouts as fit."""
-        if config.lockstep or not config.mppi.anytime or config.planner != "mppi" or config.mode == "observe":
+        if config.lockstep or not config.search.anytime or config.planner == "prior" or config.mode == "observe":
             return None
-        return Pace(config.mppi.samples, self._spec.dt * 1e3, config.mppi.budget)
+        return Pace(config.search.samples, self._spec.dt * 1e3, config.search.budget)
 
     def _begin_pace(self) -> None:
         """Tries what fits; without a model nothing can be tried, and it begins with all that are asked for."""
         if self._pace and self._agent.has_model:
             self._pace.begin(self._agent.rehearse)
             self._agent.set_samples(self._pace.samples)
-            most = self._settings.current.mppi.samples
+            most = self._settings.current.search.samples
             self.get_logger().info(f"{self._pace.samples} of {most} rollouts a plan fit into the time there is")
 
     def _check_change(self, now: PlannerConfig, new: PlannerConfig) -> None:
@@ -255,11 +255,11 @@ class Planner(ManagedNode):
     def _on_settings(self, config: PlannerConfig) -> None:
         if not hasattr(self, "_agent"):
             return
-        before = self._agent.config.mppi
+        before = self._agent.config.search
         self._agent.configure(config)
-        if self.active and any(getattr(config.mppi, name) != getattr(before, name) for name in COSTLY):
+        if self.active and any(getattr(config.search, name, 0) != getattr(before, name, 0) for name in COSTLY):
             self._pace = self._paced(config)
-            self._agent.set_samples(config.mppi.samples)
+            self._agent.set_samples(config.search.samples)
 
     # One control step
 
@@ -305,7 +305,7 @@ class Planner(ManagedNode):
             return DOUBT
         if not planned:
             return POLICY if self._agent.mode in POLICY_MODES else FULL
-        return FULL if self._agent.samples >= self._settings.current.mppi.samples else FEWER
+        return FULL if self._agent.samples >= self._settings.current.search.samples else FEWER
 
     def _wanted(self) -> np.ndarray:
         if self._agent.task.command_size == 0:

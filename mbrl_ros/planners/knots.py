@@ -18,3 +18,10 @@ def knot_weights(horizon: int, knot_steps: int, device: torch.device = CPU) -> T
         position = torch.arange(horizon, device=CPU) / knot_steps
         knots = torch.arange(math.ceil(position[-1]) + 1, device=CPU)
         return (1 - (position[:, None] - knots).abs()).clamp(min=0).to(device)
+
+
+@lru_cache(maxsize=32)
+def knot_readings(horizon: int, knot_steps: int) -> Tensor:
+    """(knots, H) what reads the knots off a plan, by least squares."""
+    with torch.inference_mode(False):
+        return torch.linalg.pinv(knot_weights(horizon, knot_steps))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mbrl_ros.planners.knots import knot_weights
 from mbrl_ros.planners.problem import Problem
-from mbrl_ros.settings import MppiConfig
+from mbrl_ros.search_settings import MppiConfig
 
 LENGTHS = 4.0 * 0.68 ** torch.arange(16)  # of a step, where the noise of one knot and decision has a sigma of one
 
@@ -26,7 +26,7 @@ def polished(config: MppiConfig, problem: Problem, starts: Tensor) -> Tensor:
     plan, value = best_of(problem, starts.clamp(low, high))
     before = direction = None
     for _ in range(config.polish):
-        slope = knots.T @ problem.gradient(plan) * unit  # (knots, U)
+        slope = knots.T @ problem.gradient(plan[None])[1][0] * unit  # (knots, U)
         if not torch.isfinite(slope).all():
             break
         direction = slope if before is None else slope + turn(slope, before) * direction

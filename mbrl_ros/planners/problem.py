@@ -18,17 +18,26 @@ class Problem:
     prior: Tensor  # (H, U) where to look first; a buffer, overwritten before a tick
     candidates: int  # how many decisions one score takes
     value: Callable[[Tensor], Tensor] | None = None  # as `score`, of any number of decisions, each through every member
-    gradient: Callable[[Tensor], Tensor] | None = None  # decisions (H, U) -> (H, U) of their value; None: has none
+    gradient: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None  # (K, H, U) -> values (K,), slopes (K, H, U)
     proposal: Callable[[], Tensor] | None = None  # -> (U,) what a policy would do now; None: there is none
+    # For tree search. P particles of a state, one a member; decisions of T steps in a row.
+    root: Tensor | None = None  # (P, S) where a plan begins; a buffer, overwritten before a tick
+    step: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    # states (B, P, S), decisions (B, T, U) -> states (B, T, P, S), rewards (B, T)
+    choices: Tensor | None = None  # (K, U) the decisions there are, where they are discrete
+    advice: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    # states (B, P, S) -> how good a policy thinks each of the choices is (B, K), summing to 1; the value (B,) of what
+    # comes after; None: nobody knows
 
 
 @dataclass(frozen=True)
 class PlanResult:
-    actions: Tensor  # (H, U)
+    actions: Tensor  # (H, U) finite, within bounds
     best: float  # the highest return among the candidates
     mean: float  # weighted by the planner's weights
     non_finite: int  # candidates whose return was not finite
     effective: float  # effective number of candidates behind the plan, 1 .. N
+    others: Tensor | None = None  # (K, H, U) plans that the next search wants to see again, after `actions`
 
 
 @dataclass(frozen=True)
@@ -36,3 +45,7 @@ class NoPlan:
     """The planner has nothing to offer; the ladder steps down."""
 
     reason: str
+
+
+HOPELESS = NoPlan("no candidate has a finite score")
+NOT_FINITE = NoPlan("the plan is not finite")

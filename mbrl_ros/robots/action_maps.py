@@ -1,8 +1,9 @@
-"""How a planner's decision variables become joint targets: joint offsets, smooth joint offsets, or a gait.
+"""How a planner's decision variables become joint targets: joint offsets, smooth ones, a gait, or motions by number.
 
 A map has `size` (U), `bounds` (2, U), `noise` (U,) and `explore` (U,) scales for planning and for random motion, `rest`
 (U,) around which that motion is, `prior(command (C,)) -> (U,)`, and `decode(decisions (N, H, U), phase (H,)) -> targets
-(N, H, A)` in physical units. Decisions are scaled so that one is much.
+(N, H, A)` in physical units. Decisions are scaled so that one is much. Where they are discrete, `choices` (K, U) lists
+them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from torch import Tensor
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.content import content_hash
+from mbrl_ros.robots.fit import check_primitives
 from mbrl_ros.robots.gait import GaitMap
 from mbrl_ros.robots.spec import RobotSpec
+
+VOTE = 0.3  # a difference between two votes that counts, for the gradient
 
 
 class JointMap:
@@ -60,7 +64,35 @@ class SplineMap(JointMap):
         return kernel / kernel.sum(1, keepdim=True)
 
 
-ACTION_MAPS = {"joint": JointMap, "spline": SplineMap, "gait": GaitMap}
+class PrimitiveMap:
+    """A vote for each motion that the robot file lists; the one with the most is taken, the first where nobody votes.
+
+    Votes can be averaged, spread and interpolated, which numbers of motions cannot: between 1 and 5 lies no 3. The
+    gradient is that of the softmax of the votes, as the choice itself has none.
+    """
+
+    def __init__(self, spec: RobotSpec):
+        check_primitives(spec)
+        self.size = len(spec.primitives)
+        self.bounds = torch.tensor([[-1.0] * self.size, [1.0] * self.size])
+        self.noise = torch.full((self.size,), 0.7)
+        self.explore = torch.full((self.size,), 0.7)
+        self.rest = torch.zeros(self.size)
+        self.choices = torch.eye(self.size)
+        self._numbers = torch.arange(self.size, dtype=torch.float32)
+        self._first = torch.zeros(self.size)
+        self._first[0] = 1e-3  # breaks ties
+
+    def prior(self, command: Tensor) -> Tensor:
+        return torch.zeros(self.size)
+
+    def decode(self, decisions: Tensor, phase: Tensor) -> Tensor:
+        votes = decisions + self._first
+        soft = (torch.softmax(votes / VOTE, -1) * self._numbers).sum(-1, keepdim=True)
+        return votes.argmax(-1, keepdim=True).float() + (soft - soft.detach())
+
+
+ACTION_MAPS = {"joint": JointMap, "spline": SplineMap, "gait": GaitMap, "primitive": PrimitiveMap}
 
 
 def make_action_map(name: str, spec: RobotSpec):

@@ -13,9 +13,10 @@ from mbrl_ros.types import RobotState
 class FeatureLayout:
     """Which feature stands where, in physical units.
 
-    With a base: gravity 3, linear velocity 3, angular velocity 3 (all in the body frame), height 1. Then the joint
-    positions relative to stance (a continuous joint gives its cosine, then its sine), then the joint velocities.
-    Position and heading are left out: the dynamics do not depend on them.
+    With a base: gravity 3, linear velocity 3, angular velocity 3 (all in the body frame), height 1. Position and
+    heading are left out: the dynamics do not depend on them. A planar base is there to go somewhere: position 2, cosine
+    and sine of the heading, linear velocity 2 in the body frame, yaw rate 1. Then the joint positions relative to
+    stance (a continuous joint gives its cosine, then its sine), then the joint velocities.
     """
 
     def __init__(self, spec: RobotSpec):
@@ -29,7 +30,12 @@ class FeatureLayout:
             kinds.extend([kind] * len(members))
             return slice(start, len(names))
 
-        if spec.base is not None:
+        if spec.planar:
+            self.position = block("position", ["x", "y"])
+            self.heading = block("heading", ["cos heading", "sin heading"])
+            self.linear_velocity = block("linear_velocity", ["vx", "vy"])
+            self.angular_velocity = block("angular_velocity", ["wz"])
+        elif spec.base is not None:
             self.gravity = block("gravity", ["gx", "gy", "gz"])
             self.linear_velocity = block("linear_velocity", ["vx", "vy", "vz"])
             self.angular_velocity = block("angular_velocity", ["wx", "wy", "wz"])
@@ -54,6 +60,11 @@ class FeatureLayout:
         return np.array([getattr(self.spec.feature_scales, k) for k in self.kinds], np.float32)
 
     @cached_property
+    def indifferent(self) -> np.ndarray:
+        """(S,) bool: what the dynamics do not depend on, though it changes: where a planar base is."""
+        return np.array([kind == "position" for kind in self.kinds])
+
+    @cached_property
     def noise(self) -> np.ndarray:
         """(S,) one sigma of the sensors."""
         return np.array([getattr(self.spec.noise, k) for k in self.kinds], np.float32)
@@ -61,7 +72,11 @@ class FeatureLayout:
     def encode(self, state: RobotState) -> np.ndarray:
         """(S,) float32"""
         parts = []
-        if state.base is not None:
+        if self.spec.planar:
+            base, heading = state.base, state.base.heading
+            parts += [base.position[:2], [np.cos(heading), np.sin(heading)], base.linear_velocity_body[:2]]
+            parts.append(base.angular_velocity_body[2:])
+        elif state.base is not None:
             base = state.base
             parts += [base.gravity_body, base.linear_velocity_body, base.angular_velocity_body, base.position[2:3]]
         if any(j.continuous for j in self.spec.joints):
@@ -74,10 +89,13 @@ class FeatureLayout:
 
     @cached_property
     def mirror(self) -> tuple[np.ndarray, np.ndarray]:
-        """(permutation (S,), signs (S,)): the mirrored state is state[permutation] * signs."""
+        """(permutation (S,), signs (S,)): the mirrored state is state[permutation] * signs.
+
+        Left and right of the body change places; of a planar base, left and right of the world's x axis.
+        """
         index = {name: i for i, name in enumerate(self.names)}
         permutation, signs = np.arange(self.size), np.ones(self.size, np.float32)
-        for name in ("gy", "vy", "wx", "wz"):
+        for name in ("gy", "vy", "wx", "wz", *(("y", "sin heading") if self.spec.planar else ())):
             if name in index:
                 signs[index[name]] = -1
         for joint in self.spec.joints:

@@ -20,14 +20,23 @@ def check_gait(spec: RobotSpec) -> None:
         )
 
 
+def check_primitives(spec: RobotSpec) -> None:
+    wanted = (0.0, len(spec.primitives) - 1.0)
+    if not spec.primitives or len(spec.actuated) != 1 or spec.actuated[0].position != wanted:
+        raise ConfigError(
+            "motions by number need `primitives` in the robot file and one driven joint, their number, with a position "
+            f"from 0 to one less than there are; {spec.name} has not both"
+        )
+
+
 def check_walks(spec: RobotSpec) -> None:
-    if spec.base is None:
-        raise ConfigError(f"task 'quadruped' needs a robot with a base; {spec.name} has none")
+    if not spec.floats:
+        raise ConfigError(f"task 'quadruped' needs a robot with a free base; {spec.name} has none")
 
 
 def check_driven(spec: RobotSpec) -> None:
-    if spec.base is None:
-        raise ConfigError(f"--commands: {spec.name} has no base to drive")
+    if not spec.floats:
+        raise ConfigError(f"--commands: {spec.name} has no base to drive by velocities")
 
 
 def check_distilling(config: LearnerConfig) -> None:
@@ -63,7 +72,7 @@ def policy_file(planner: PlannerConfig, run: str) -> Path | None:
 def wants_policy(planner: PlannerConfig) -> str:
     """The settings that do not work without one; empty: none."""
     mode = (f"planner.mode {planner.mode}",) if planner.mode in POLICY_MODES else ()
-    return ", ".join((*mode, *planner.mppi.guided))
+    return ", ".join((*mode, *planner.guided))
 
 
 def check_policy(planner: PlannerConfig, run: str = "") -> Path | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from mbrl_ros.config import ConfigError, build, read_yaml
 from mbrl_ros.content import content_hash
+from mbrl_ros.known import BACKENDS, LAWS
 from mbrl_ros.paths import named, share
 from mbrl_ros.types import NS
 
@@ -35,6 +36,7 @@ class Joint:
     action_scale: float = 1.0  # physical units of one unit of model input
     reach: float = 0.0  # how far a plan in joint targets may go from stance
     mirror: str | None = None  # the joint on the other side, with a minus where the sign changes
+    start: tuple[float, ...] = ()  # where a free joint may be when the robot begins, one of them; else it hangs
     actuated: bool = True
     continuous: bool = False  # an angle that wraps: the model sees its cosine and sine
 
@@ -57,14 +59,21 @@ class Joint:
 
 @dataclass(frozen=True)
 class BaseSpec:
-    """A floating base, and when it counts as fallen."""
+    """A floating base, and when it counts as fallen; or a planar one, which has a place and a heading alone."""
 
-    mass: float
-    stance_height: float
-    fall_height: float
-    fall_gravity_z: float
+    mass: float = 0.0
+    stance_height: float = 0.0
+    fall_height: float = 0.0
+    fall_gravity_z: float = 0.0
+    planar: bool = False
 
     def __post_init__(self):
+        if self.planar:
+            if any((self.mass, self.stance_height, self.fall_height, self.fall_gravity_z)):
+                raise ConfigError("a planar base has neither mass nor height, and cannot fall: it is {planar: true}")
+            return
+        if not self.fall_gravity_z < 0:
+            raise ConfigError(f"fall_gravity_z {self.fall_gravity_z:g} must be below 0: upright is -1")
         if not self.mass > 0:
             raise ConfigError(f"mass {self.mass:g} kg must be above 0")
         if not self.fall_height < self.stance_height:
@@ -112,6 +121,8 @@ class Legs:
 class FeatureValues:
     """One number for each kind of state feature: a scale, or a standard deviation."""
 
+    position: float = 0.0
+    heading: float = 0.0
     gravity: float = 0.0
     linear_velocity: float = 0.0
     angular_velocity: float = 0.0
@@ -148,7 +159,6 @@ class GateSpec:
 @dataclass(frozen=True)
 class RobotSpec:
     name: str
-    scene: str
     interface: str
     command_topic: str
     state_topics: tuple[str, ...]
@@ -161,8 +171,19 @@ class RobotSpec:
     gate: GateSpec = GateSpec()
     base: BaseSpec | None = None
     legs: Legs | None = None
+    backend: str = "mujoco"  # what steps it where there is no hardware
+    scene: str = ""  # of backend mujoco
+    law: str = ""  # of motion, of backend analytic; and its numbers
+    constants: dict[str, float] = field(default_factory=dict)
+    primitives: tuple[tuple[float, float], ...] = ()  # (m/s, rad/s) of each motion that a decision can choose
 
     def __post_init__(self):
+        if self.backend not in BACKENDS:
+            raise ConfigError(f"no backend {self.backend!r}. Known: {', '.join(BACKENDS)}")
+        if self.backend == "mujoco" and not self.scene:
+            raise ConfigError("backend mujoco needs a scene, a file in sim/")
+        if self.backend == "analytic" and self.law not in LAWS:
+            raise ConfigError(f"backend analytic needs a law of motion, one of {', '.join(LAWS)}; got {self.law!r}")
         names = [j.name for j in self.joints]
         if len(set(names)) != len(names):
             raise ConfigError(f"joint names repeat: {', '.join(names)}")
@@ -171,15 +192,17 @@ class RobotSpec:
         for topic in self.state_topics:
             if topic not in STATE_TOPICS:
                 raise ConfigError(f"state topic {topic!r} is none of {', '.join(STATE_TOPICS)}")
-        if self.base is not None and set(self.state_topics) != set(STATE_TOPICS):
+        if self.floats and set(self.state_topics) != set(STATE_TOPICS):
             raise ConfigError("a robot with a base needs joint_states, imu/data and odom in state_topics")
+        if self.planar:
+            self._check_planar()
         if not _is_safe_sequence(self.safe_sequence):
             raise ConfigError(
                 f"safe_sequence [{', '.join(self.safe_sequence)}]: expected stance or zero, then sit or nothing, then "
                 "damp or off, as in [stance, sit, damp]"
             )
         lowest = self.gate.min_height
-        if self.base is not None and lowest is not None and not lowest < self.base.stance_height:
+        if self.floats and lowest is not None and not lowest < self.base.stance_height:
             raise ConfigError(
                 f"gate.min_height {lowest:g} m must be below base.stance_height {self.base.stance_height:g} m: "
                 "the guard would damp a robot that stands"
@@ -204,6 +227,31 @@ class RobotSpec:
             for name in leg.joints:
                 if name not in names:
                     raise ConfigError(f"leg names no joint: {name!r}. Known: {', '.join(names)}")
+
+    def _check_planar(self) -> None:
+        if not {"joint_states", "odom"} <= set(self.state_topics):
+            raise ConfigError("a robot with a planar base needs joint_states and odom in state_topics")
+        for name in ("tilt_gravity_z", "min_height", "frozen_after"):
+            if getattr(self.gate, name) is not None:
+                raise ConfigError(
+                    f"gate.{name} does not go with a planar base, which neither tilts nor falls, and whose sensors may "
+                    "well repeat themselves while it drives straight on: leave it out"
+                )
+
+    @property
+    def floats(self) -> bool:
+        """Whether it has a base with a height, that can tilt and fall."""
+        return self.base is not None and not self.base.planar
+
+    @property
+    def planar(self) -> bool:
+        """Whether it has a base that moves in the plane."""
+        return self.base is not None and self.base.planar
+
+    def constant(self, name: str) -> float:
+        if name not in self.constants:
+            raise ConfigError(f"robot {self.name} needs constants.{name}")
+        return self.constants[name]
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:
@@ -300,6 +348,10 @@ class RobotSpec:
     def scene_path(self):
         return share() / "sim" / self.scene
 
+    @property
+    def urdf_path(self):
+        return share() / "sim" / f"{self.name}.urdf"
+
     @cached_property
     def layout_hash(self) -> str:
         """Names what a model of this robot can be loaded by: joints and their order, gains, features, units, step."""
@@ -307,7 +359,7 @@ class RobotSpec:
             "robot": self.name,
             "interface": self.interface,
             "dt": self.dt,
-            "base": self.base is not None,
+            "base": "planar" if self.planar else self.base is not None,
             "joints": [
                 [j.name, j.actuated, j.continuous, j.stance, j.action_scale, j.kp, j.kv, j.effort] for j in self.joints
             ],

@@ -1,18 +1,14 @@
-"""What a robot is to do: one file a task, rewarding in batched torch.
+"""What a robot is to do: one file a task, rewarding in batched torch, and one line in known.py.
 
 A task has command_size, reward(state, command) and terminated(state), and says what is good: either it has a `goal`,
 the word that reports use, and at_goal(state); or its goal is None, and good is to follow the command (vx, vy, wz).
+Where the state has bounds to stay within, violation(state) says by how much it is beyond them: 0 inside.
 """
 
-from mbrl_ros.config import ConfigError
+from mbrl_ros.known import the
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.tasks.cartpole import CartpoleTask
-from mbrl_ros.tasks.quadruped import QuadrupedTask
-
-TASKS = {"quadruped": QuadrupedTask, "cartpole": CartpoleTask}
 
 
 def make_task(name: str, layout: FeatureLayout):
-    if name not in TASKS:
-        raise ConfigError(f"no task {name!r}. Known: {', '.join(TASKS)}. Add one in mbrl_ros/tasks/.")
-    return TASKS[name](layout)
+    """The task of that name for a robot with this layout."""
+    return the("task", name).Task(layout)

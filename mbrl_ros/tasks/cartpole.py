@@ -12,7 +12,7 @@ from mbrl_ros.robots.features import FeatureLayout
 UPRIGHT = math.cos(math.radians(15))
 
 
-class CartpoleTask:
+class Task:
     """No command. The pole is upright where its cosine is 1."""
 
     command_size = 0

@@ -13,7 +13,7 @@ YAW_COST = 10.0
 FALL_COST = 50.0  # a step
 
 
-class QuadrupedTask:
+class Task:
     """Command (3,): forward velocity, sideways velocity (m/s) and yaw rate (rad/s), in the body frame."""
 
     command_size = 3

@@ -102,7 +102,7 @@ def _commands(args: argparse.Namespace, spec: RobotSpec) -> str:
         parse_commands(args.commands)
         check_driven(spec)
         return args.commands
-    return DEMO if args.demo and spec.base is not None else ""
+    return DEMO if args.demo and spec.floats else ""
 
 
 def _judge(neighbour: Process, settings: RunConfig, options: Options, bare_hops: bool) -> Process:

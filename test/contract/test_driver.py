@@ -3,20 +3,23 @@
 import numpy as np
 import pytest
 
-from mbrl_ros.backends import BACKENDS
 from mbrl_ros.backends.driver import SILENCE_NS, SimulatedDriver
+from mbrl_ros.known import the
+from mbrl_ros.paths import share
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.types import NS, RobotMode
 
 SPEC = load_robot("go1_like")
+FOR_ANY_ROBOT = ("mujoco", "loopback")
+ROBOTS = sorted(path.stem for path in (share() / "config" / "robots").glob("*.yaml"))
 CROUCH = np.tile([0.0, 1.1, -2.0], 4)
 SAG = 0.12  # rad, by which the joints give way under the robot's weight
 
 
 class Robot:
-    def __init__(self, backend, stand_up_after=2.0):
-        self.backend = backend(SPEC, 0, False)
-        self.driver = SimulatedDriver(SPEC, self.backend, stand_up_after)
+    def __init__(self, backend, stand_up_after=2.0, spec=SPEC):
+        self.backend = the("backend", backend).BACKEND(spec, 0, False)
+        self.driver = SimulatedDriver(spec, self.backend, stand_up_after)
         self.events = []
 
     def run(self, seconds, target=None):
@@ -36,14 +39,14 @@ class Robot:
         return self.backend.truth().joint_position
 
 
-@pytest.fixture(params=list(BACKENDS))
+@pytest.fixture(params=FOR_ANY_ROBOT)
 def robot(request):
-    return Robot(BACKENDS[request.param])
+    return Robot(request.param)
 
 
 @pytest.fixture
 def fallible():
-    return Robot(BACKENDS["mujoco"])
+    return Robot("mujoco")
 
 
 def test_held_in_stance_until_a_command_in_position_mode(robot):
@@ -160,9 +163,27 @@ def test_fall_is_announced_once_and_the_robot_stood_up_after_its_time(fallible):
 
 
 def test_robot_that_nobody_stands_up_stays_lying():
-    robot = Robot(BACKENDS["mujoco"], stand_up_after=0.0)
+    robot = Robot("mujoco", stand_up_after=0.0)
     robot.driver.set_mode(RobotMode.POSITION)
     robot.run(0.1, SPEC.stance)
     robot.driver.set_mode(RobotMode.OFF)
     robot.run(5.0, SPEC.stance)
     assert [event.name for event in robot.events] == ["fall"]
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_every_robot_is_held_until_commanded_and_damped_in_silence_by_its_own_backend(name):
+    spec = load_robot(name)
+    robot = Robot(spec.backend, spec=spec)
+    target = spec.stance + 0.5 * spec.action_scale
+    robot.driver.set_mode(RobotMode.POSITION)
+    robot.run(0.1)
+    assert robot.driver.held and robot.events == []
+    robot.run(0.2, target)
+    assert not robot.driver.held and robot.events == []
+    robot.run(0.2)
+    assert [event.name for event in robot.silences] == ["damp"]
+    robot.run(0.1, target)
+    assert [event.name for event in robot.silences] == ["damp", "obey"]
+    robot.driver.reset("asked for")
+    assert robot.driver.held

@@ -7,7 +7,7 @@ import torch
 from mbrl_ros.robots.action_maps import ACTION_MAPS, make_action_map
 from mbrl_ros.robots.spec import load_robot
 
-ROBOTS = ("go1_like", "cartpole")
+ROBOTS = ("go1_like", "cartpole", "car", "rover")
 HORIZON = 12
 
 
@@ -38,7 +38,7 @@ def phases(start=0.0):
 
 
 def commands(spec):
-    if spec.base is None:
+    if not spec.floats:
         return [torch.zeros(0)]
     return [torch.tensor(c) for c in ([0.0, 0.0, 0.0], [0.5, -0.2, 0.3], [-9.0, 9.0, -9.0])]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from mbrl_ros.dynamics.analytic import true_model
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.dynamics.native import PATHS, NativeEnsemble, why_not
-from mbrl_ros.dynamics.physics import PhysicsModel
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import EnsembleConfig
@@ -23,12 +23,12 @@ def ensemble(spec):
 MODELS = {
     "ensemble": ensemble,
     "folded": lambda spec: FoldedEnsemble(ensemble(spec)),
-    "physics": lambda spec: PhysicsModel(spec, threads=1),
+    "truth": true_model,
     **{f"native {p}": lambda spec, p=p: NativeEnsemble(ensemble(spec), p) for p in PATHS if not why_not(p)},
 }
 pytestmark = [
     pytest.mark.parametrize("kind", MODELS),
-    pytest.mark.parametrize("robot", ["go1_like", "cartpole"]),
+    pytest.mark.parametrize("robot", ["go1_like", "cartpole", "pendulum", "car", "cliff_cart", "rover"]),
 ]
 
 
@@ -37,12 +37,16 @@ def build(kind, robot):
     spec = load_robot(robot)
     layout, model, generator = FeatureLayout(spec), MODELS[kind](spec), torch.Generator().manual_seed(1)
     states = 0.1 * torch.randn(1, BATCH, layout.size, generator=generator) * torch.tensor(layout.scales)
-    if spec.base is not None:
+    if spec.planar:
+        angle = torch.randn(BATCH, generator=generator)
+        states[0][:, layout.heading] = torch.stack([angle.cos(), angle.sin()], -1)
+    elif spec.floats:
         states[..., layout.gravity] = torch.tensor([0.0, 0.0, -1.0])
         states[..., layout.height] += 0.3
-    else:
+    elif any(j.continuous for j in spec.joints):
         angle = torch.randn(BATCH, generator=generator)
-        states[0, :, 1], states[0, :, 2] = angle.cos(), angle.sin()
+        cos = next(i for i, n in enumerate(layout.names) if n.startswith("cos "))
+        states[0, :, cos], states[0, :, cos + 1] = angle.cos(), angle.sin()
     told = torch.randn(1, BATCH, HORIZON, len(spec.actuated), generator=generator) * torch.tensor(
         0.3 * spec.action_scale, dtype=torch.float32
     )

@@ -9,7 +9,7 @@ import torch
 from learning_driver import CARTPOLE
 
 from mbrl_ros.backends.mujoco import MujocoBackend
-from mbrl_ros.planners.mppi import shifted
+from mbrl_ros.planners.warm import shifted
 from mbrl_ros.robots.action_maps import JointMap, SplineMap, make_action_map
 from mbrl_ros.robots.gait import GaitMap
 from mbrl_ros.robots.mjcf import addresses, load_model

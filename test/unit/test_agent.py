@@ -12,7 +12,6 @@ from mbrl_ros.control.agent import Agent
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan, PlanResult
-from mbrl_ros.planners.registry import PLANNERS
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import ExploreConfig, MppiConfig, PlannerConfig
 from mbrl_ros.types import Action, Plan, RobotState
@@ -149,7 +148,7 @@ def test_commands_on_their_way_are_what_the_guard_sent_and_not_what_was_planned(
     agent, model = cart_agent(latency=CARTPOLE.dt)
     act(agent, 0)
     agent.note_applied(0, np.array([7.0]), Action.CLIP)
-    promised = agent._promised[agent._step + 1][0]
+    promised = agent._promises.told(agent._step + 1)[0]
     act(agent, 1)
     assert model.planned_from[-1][0] == pytest.approx(0.07 + promised / 100)
 
@@ -181,7 +180,7 @@ def test_the_warm_start_is_shifted_by_the_steps_that_passed(elapsed, monkeypatch
         given.append(warm.clone())
         return PlanResult(made, 0.0, 0.0, 0, 1.0)
 
-    monkeypatch.setitem(PLANNERS, "mppi", plan)
+    monkeypatch.setattr(mppi, "plan", plan)
     agent, _ = cart_agent()
     act(agent, 0)
     act(agent, elapsed)
@@ -192,8 +191,8 @@ def test_the_warm_start_is_shifted_by_the_steps_that_passed(elapsed, monkeypatch
 @pytest.mark.parametrize("later", [-3, 50])
 def test_a_stamp_far_off_drops_the_warm_start_and_the_promises(later, monkeypatch):
     agent, model = cart_agent()
-    given = []
-    monkeypatch.setitem(PLANNERS, "mppi", lambda c, p, warm, g: given.append(warm) or mppi.plan(c, p, warm, g))
+    given, plan = [], mppi.plan
+    monkeypatch.setattr(mppi, "plan", lambda c, p, warm, g: given.append(warm) or plan(c, p, warm, g))
     assert act(agent, 10).targets.any()
     act(agent, 10 + later, x=0.5)
     assert model.planned_from[-1][0] == pytest.approx(0.5)  # zero effort is promised, not the old plan
@@ -221,26 +220,26 @@ def test_the_estimate_lies_between_what_was_measured_and_what_was_expected():
 def test_live_settings_keep_the_warm_start():
     agent, _ = cart_agent()
     act(agent, 0)
-    kept = agent._warm.clone()
+    kept = agent.search.memory.plan.clone()
     agent.configure(replace(agent.config, mppi=replace(agent.config.mppi, samples=40, temperature=0.5)))
-    assert torch.equal(agent._warm, kept)
+    assert torch.equal(agent.search.memory.plan, kept)
     agent.configure(replace(agent.config, mppi=replace(agent.config.mppi, horizon=5)))
-    torch.testing.assert_close(agent._warm, kept[:5])
+    torch.testing.assert_close(agent.search.memory.plan, kept[:5])
     agent.configure(replace(agent.config, mppi=replace(agent.config.mppi, horizon=7)))
-    torch.testing.assert_close(agent._warm, torch.cat([kept[:5], kept[4:5], kept[4:5]]))
+    torch.testing.assert_close(agent.search.memory.plan, torch.cat([kept[:5], kept[4:5], kept[4:5]]))
     act(agent, 1)
 
 
 def test_other_rollouts_a_plan_keep_the_warm_start_until_they_are_configured_anew():
     agent, _ = cart_agent()
     act(agent, 0)
-    kept = agent._warm.clone()
+    kept = agent.search.memory.plan.clone()
     agent.set_samples(10)
-    assert torch.equal(agent._warm, kept) and agent._problem.candidates == 10
+    assert torch.equal(agent.search.memory.plan, kept) and agent.search._problem.candidates == 10
     agent.configure(replace(agent.config, mppi=replace(agent.config.mppi, temperature=0.5)))
     assert agent.samples == 10
     agent.configure(replace(agent.config, mppi=replace(agent.config.mppi, samples=30)))
-    assert agent.samples == agent._problem.candidates == 30
+    assert agent.samples == agent.search._problem.candidates == 30
 
 
 def test_rehearsing_changes_no_later_plan():
@@ -256,9 +255,9 @@ def test_rehearsing_changes_no_later_plan():
 def test_a_model_swap_keeps_the_warm_start():
     agent, _ = cart_agent()
     act(agent, 0)
-    kept = agent._warm.clone()
+    kept = agent.search.memory.plan.clone()
     agent.set_model(new_ensemble(SMALL, FeatureLayout(CARTPOLE), 0), 5)
-    torch.testing.assert_close(agent._warm, kept)
+    torch.testing.assert_close(agent.search.memory.plan, kept)
     act(agent, 1)
 
 

@@ -15,8 +15,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "mbrl_ros"
 
+L0 = "types config known search_settings settings runs parameters paths content compiled authentic"
 LAYERS = (
-    ("types", "config", "settings", "runs", "parameters", "paths", "content", "compiled", "authentic"),
+    tuple(L0.split()),
     ("robots", "safety", "tasks", "data", "dynamics"),
     ("planners", "policies"),
     ("control", "learning", "distilling", "backends"),

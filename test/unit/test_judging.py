@@ -10,7 +10,7 @@ from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import load_run
 from mbrl_ros.settings import EnsembleConfig
-from mbrl_ros.tasks import TASKS
+from mbrl_ros.tasks import cartpole
 
 
 def test_a_goal_that_was_reached_and_kept():
@@ -50,7 +50,7 @@ class StillTask:
 
 
 def test_a_task_is_judged_by_what_it_calls_good(monkeypatch):
-    monkeypatch.setitem(TASKS, "cartpole", StillTask)
+    monkeypatch.setattr(cartpole, "Task", StillTask)
     run, spec = load_run("cartpole_mpc").with_setting("planner.mppi.samples", 20), load_robot("cartpole")
     model = new_ensemble(EnsembleConfig(members=2, width=8, layers=1), FeatureLayout(spec), seed=0)
     result = judging.judged(run, spec, model, judging.COMMANDS, 4.0, seed=0)

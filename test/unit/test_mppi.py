@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mbrl_ros.planners.mppi import correlated_noise, plan, shifted
+from mbrl_ros.planners.mppi import plan
 from mbrl_ros.planners.problem import NoPlan, PlanResult, Problem
+from mbrl_ros.planners.sampling import correlated_noise
+from mbrl_ros.planners.warm import shifted
 from mbrl_ros.settings import MppiConfig
 
 HORIZON, SIZE = 10, 2

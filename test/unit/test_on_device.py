@@ -9,7 +9,7 @@ from gate_driver import standing
 from test_policy_file import content, loaded
 
 from mbrl_ros.config import ConfigError
-from mbrl_ros.control import agent as agent_module
+from mbrl_ros.control import search as search_module
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.on_device import OnDevice
 from mbrl_ros.control.scoring import Situation, make_problem
@@ -167,8 +167,8 @@ def test_every_replay_has_random_numbers_of_its_own():
 @pytest.fixture
 def agents(monkeypatch):
     """Two that should do the same: one searches here, the other on what stands in for its GPU."""
-    monkeypatch.setattr(agent_module, "check_device", lambda device: None)
-    monkeypatch.setattr(agent_module, "OnDevice", lambda c, spec, m, device, p: OnDevice(c, spec, m, "cpu", p))
+    monkeypatch.setattr(search_module, "check_device", lambda device: None)
+    monkeypatch.setattr(search_module, "OnDevice", lambda c, spec, m, device, p: OnDevice(c, spec, m, "cpu", p))
     pair = [Agent(SPEC, config(precision="float32", learning=False, device=device)) for device in ("cpu", "cuda")]
     for agent in pair:
         agent.set_model(new_ensemble(SMALL, LAYOUT, 0), 1)
@@ -224,8 +224,8 @@ def test_live_settings_reach_the_device(agents):
 def test_a_live_temperature_makes_nothing_anew_and_another_horizon_does(agents):
     agent = agents[1]
     both_do_the_same(agents, range(2))
-    before = agent._on_device
+    before = agent.search._on_device
     agent.configure(replace(agent.config, mppi=replace(agent.config.mppi, temperature=0.5, samples=90)))
-    assert agent._on_device is before
+    assert agent.search._on_device is before
     agent.configure(replace(agent.config, mppi=replace(agent.config.mppi, horizon=HORIZON + 2)))
-    assert agent._on_device is not before
+    assert agent.search._on_device is not before

@@ -10,7 +10,7 @@ from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 
 
-@pytest.mark.parametrize("name", ["go1_like", "cartpole"])
+@pytest.mark.parametrize("name", ["go1_like", "cartpole", "hand"])
 def test_its_rollout_is_what_the_simulated_robot_does(name):
     spec = load_robot(name)
     layout, robot, model = FeatureLayout(spec), MujocoBackend(spec, 0, noise=False), PhysicsModel(spec)

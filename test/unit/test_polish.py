@@ -25,7 +25,7 @@ def valley(goal, bound=1.0):
         return -(STEEP * (decisions - goal).square()).sum((1, 2))
 
     def gradient(decisions):
-        return -2 * STEEP * (decisions - goal)
+        return value(decisions), -2 * STEEP * (decisions - goal)
 
     bounds = torch.tensor([[-bound] * SIZE, [bound] * SIZE])
     noise = torch.full((SIZE,), 0.35)
@@ -74,7 +74,7 @@ def test_without_a_gradient_the_plan_is_left_alone():
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, 1e30])
 def test_a_gradient_without_bounds_leaves_a_finite_plan(bad):
-    problem = replace(valley([0.5] * SIZE), gradient=lambda decisions: torch.full_like(decisions, bad))
+    problem = replace(valley([0.5] * SIZE), gradient=lambda d: (torch.zeros(len(d)), torch.full_like(d, bad)))
     assert torch.isfinite(climbed(problem, 5)).all()
     if bad != 1e30:
         assert torch.equal(climbed(problem, 5), torch.zeros(HORIZON, SIZE))

@@ -111,3 +111,16 @@ def test_the_same_seed_gives_the_same_run():
         return np.stack([t.next_state for t in learner.given])
 
     np.testing.assert_array_equal(run(), run())
+
+
+def test_begun_anew_on_request_it_loses_no_step_and_bridges_none():
+    session, learner = build()
+    for again in (False, True):
+        if again:
+            session.restart()
+        for _ in range(10):
+            session.step(WALK)
+    gaps = np.diff([t.stamp_ns for t in learner.given])
+    assert len(learner.given) == 10 + 9
+    assert np.flatnonzero(gaps != GO1.dt_ns).tolist() == [9]
+    assert gaps[9] > 1.5 * GO1.dt_ns

@@ -207,7 +207,7 @@ def test_policy_may_be_named_from_where_one_stands(tmp_path, monkeypatch):
     ("settings", "complaint"),
     [
         (("robot=cartpole",), "action map 'gait' needs legs and a position interface; cartpole"),
-        (("robot=cartpole", "planner.action_map=joint"), "task 'quadruped' needs a robot with a base; cartpole"),
+        (("robot=cartpole", "planner.action_map=joint"), "task 'quadruped' needs a robot with a free base; cartpole"),
     ],
 )
 def test_robot_that_cannot_do_the_run_is_refused_whoever_starts_it(settings, complaint):

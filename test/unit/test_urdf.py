@@ -12,7 +12,8 @@ from mbrl_ros.paths import share
 from mbrl_ros.robots.mjcf import load_model
 from mbrl_ros.robots.spec import load_robot
 
-ROBOTS = ["go1_like", "cartpole"]
+ROBOTS = ["go1_like", "cartpole", "pendulum", "hand"]
+WITHOUT_A_SCENE = ["car", "cliff_cart", "rover"]
 
 
 def numbers(text):
@@ -47,7 +48,7 @@ def motion(joint, position):
     return matrix
 
 
-@pytest.mark.parametrize("name", ROBOTS)
+@pytest.mark.parametrize("name", ROBOTS + WITHOUT_A_SCENE)
 def test_the_file_in_sim_is_the_one_written_now(name):
     stored = (share() / "sim" / f"{name}.urdf").read_text()
     assert stored == urdf_text(load_robot(name)), f"run: python -m mbrl_ros.backends.urdf {name}"

@@ -1,0 +1,55 @@
+"""What long comparisons have found so far, on disk: who ends one with Ctrl-C goes on with it later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from mbrl_ros.config import ConfigError
+
+SUFFIX = ".done.jsonl"
+
+
+class Kept:
+    """One JSON line a part. The first line says what was asked for; what was found for something else is refused."""
+
+    def __init__(self, report: Path | None, asked: dict):
+        """Beside the report; None: nothing is kept."""
+        self._path = report and report.with_suffix(SUFFIX)
+        self._found: dict[str, object] = {}
+        if self._path is None:
+            return
+        if self._path.exists():
+            self._read(asked)
+        else:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.write_text(json.dumps(asked) + "\n")
+
+    def get(self, part: str, find: Callable[[], object]):
+        """What was found for this part, by `find` if it was not found before."""
+        if part not in self._found:
+            self._found[part] = find()
+            if self._path:
+                with self._path.open("a") as file:
+                    file.write(json.dumps([part, self._found[part]], allow_nan=True) + "\n")
+        return self._found[part]
+
+    def __contains__(self, part: str) -> bool:
+        return part in self._found
+
+    def remove(self) -> None:
+        """The report is written."""
+        if self._path:
+            self._path.unlink(missing_ok=True)
+
+    def _read(self, asked: dict) -> None:
+        first, *lines = self._path.read_text().splitlines() or [""]
+        if first != json.dumps(asked):
+            raise ConfigError(f"{self._path} is of a run with other settings: remove it, or choose another --report")
+        for line in lines:
+            try:
+                part, found = json.loads(line)
+            except ValueError:  # the last line of a run that was killed
+                continue
+            self._found[part] = found

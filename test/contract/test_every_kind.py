@@ -1,0 +1,129 @@
+"""What every kind of learned model must do, whatever it is inside: be built by name, be fitted, be rolled out."""
+
+import numpy as np
+import pytest
+import torch
+
+from mbrl_ros.config import ConfigError
+from mbrl_ros.dynamics.fitting import FitConfig, fit
+from mbrl_ros.known import MODELS, the
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import load_robot
+
+STATES, ACTIONS, BATCH, HORIZON = 6, 2, 7, 4  # of a bicycle, which any network can learn as well
+OF_ANY_ROBOT = [name for name in MODELS if name not in ("physics", "residual")]  # those know the car alone
+WITHOUT_PRIOR = {"bayes": {"divergence": 0.0}}  # which else pulls more and more while a fit goes on
+every_kind = pytest.mark.parametrize("name", MODELS)
+
+
+def made(name, seed=0, **settings):
+    kind = the("model", name)
+    return kind, kind.new(kind.Config(**settings), (STATES, ACTIONS), seed)
+
+
+def recording():
+    """Five runs of twelve steps of something linear."""
+    generator = torch.Generator().manual_seed(1)
+    actions = torch.rand(5, 12, ACTIONS, generator=generator)
+    states = [torch.randn(5, STATES, generator=generator)]
+    for k in range(12):
+        states.append(0.9 * states[-1] + 0.3 * actions[:, k].repeat(1, 3))
+    return torch.stack(states, 1), actions
+
+
+def question(model):
+    generator = torch.Generator().manual_seed(2)
+    states = torch.randn(model.members, BATCH, STATES, generator=generator)
+    return states, torch.rand(model.members, BATCH, HORIZON, ACTIONS, generator=generator)
+
+
+@every_kind
+def test_states_follow_for_every_member_candidate_and_step(name):
+    _, model = made(name)
+    states, actions = question(model)
+    before = states.clone(), actions.clone()
+    path = model.rollout(states, actions)
+    assert path.shape == (model.members, BATCH, HORIZON, STATES)
+    assert torch.isfinite(path).all()
+    assert torch.equal(states, before[0]) and torch.equal(actions, before[1])
+
+
+@every_kind
+def test_the_same_seed_gives_the_same_model_and_the_same_future(name):
+    paths, losses = [], []
+    for _ in range(2):
+        kind, model = made(name, seed=3)
+        fitted = fit(kind, model, *recording(), FitConfig(steps=5, batch=8), seed=4)
+        paths.append(fitted.model.rollout(*question(fitted.model)))
+        losses.append(fitted.losses)
+    assert torch.equal(*paths)
+    np.testing.assert_array_equal(*losses)
+
+
+@every_kind
+def test_what_comes_later_changes_nothing_before(name):
+    paths = []
+    for late in (0.0, 0.5):
+        _, model = made(name)
+        states, actions = question(model)
+        actions[:, :, 2:] += late
+        paths.append(model.rollout(states, actions))
+    assert torch.equal(paths[0][:, :, :2], paths[1][:, :, :2])
+    assert not torch.equal(paths[0][:, :, 2:], paths[1][:, :, 2:])
+
+
+@every_kind
+def test_a_fit_follows_its_loss_down(name):
+    kind, model = made(name, **WITHOUT_PRIOR.get(name, {}))
+    config = FitConfig(steps=60, batch=32, rollout=1 if name in ("energy", "diffusion") else 2)
+    losses = fit(kind, model, *recording(), config, seed=0).losses
+    assert np.isfinite(losses).all()
+    assert losses[-10:].mean() < losses[:10].mean()
+
+
+@every_kind
+def test_what_offers_a_gradient_has_one(name):
+    _, model = made(name)
+    if not hasattr(model, "differentiable_rollout"):
+        pytest.skip(f"{name} offers none")
+    states, actions = question(model)
+    actions.requires_grad_(True)
+    model.differentiable_rollout(states, actions).square().sum().backward()
+    assert torch.isfinite(actions.grad).all() and actions.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ["gaussian", "diffusion", "bayes"])
+def test_candidates_are_compared_under_equal_luck(name):
+    _, model = made(name)
+    states, actions = question(model)
+    states[:, 1], actions[:, 1] = states[:, 0], actions[:, 0]
+    path = model.rollout(states, actions)
+    torch.testing.assert_close(path[:, 0], path[:, 1])
+
+
+@pytest.mark.parametrize("name", OF_ANY_ROBOT)
+def test_a_robot_file_is_enough_to_build_one(name):
+    layout, kind = FeatureLayout(load_robot("cartpole")), the("model", name)
+    model = kind.new(kind.Config(), layout, 0)
+    states, actions = torch.zeros(model.members, 3, layout.size), torch.zeros(model.members, 3, 2, 1)
+    assert torch.isfinite(model.rollout(states, actions)).all()
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"no model 'gausian'\. Known: l2, gaussian"):
+        the("model", "gausian")
+
+
+def test_what_is_not_finite_is_not_learned_from():
+    kind, model = made("l2")
+    states, actions = recording()
+    states[0, 3] = torch.nan
+    with pytest.raises(ValueError, match="finite"):
+        fit(kind, model, states, actions, FitConfig(steps=1))
+
+
+def test_runs_shorter_than_the_rollout_are_refused():
+    kind, model = made("l2")
+    states, actions = recording()
+    with pytest.raises(ValueError, match="runs of 3 steps are too short to roll a model for 4"):
+        fit(kind, model, states[:, :4], actions[:, :3], FitConfig(steps=1, rollout=4))

@@ -1,0 +1,91 @@
+"""Suites of experiments, as `mbrl bench models`: figures, bars, table, report; and going on after Ctrl-C."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from mbrl_ros.bench.experiments import SUITES, Bar, Suite
+from mbrl_ros.bench.kept import Kept
+from mbrl_ros.cli import main
+from mbrl_ros.config import ConfigError
+
+NOTHING_KEPT = Kept(None, {})
+
+
+def figures(suite, name, count, kept=NOTHING_KEPT, done=lambda name, seed: None):
+    return list(suite.figures([name], 0, count, kept, done))
+
+
+def test_a_figure_is_judged_by_its_mean():
+    suite = Suite("models")
+    figure = suite.figure("payload of 3 kg, somewhere", (2.4, 3.1, 3.2))
+    assert figure.value == pytest.approx(2.9) and (figure.lowest, figure.highest) == (2.4, 3.2)
+    assert figure.holds and figure.bar == "2.7 .. 3.3"
+    assert suite.figure("payload of 3 kg, somewhere", (2.0, 2.1)).holds is False
+    assert suite.figure("nothing is asked of this", (1.0,)).holds is None
+
+
+def test_bars_say_what_they_ask_for():
+    assert str(Bar(low=0.9)) == ">= 0.9" and str(Bar(high=0.05)) == "<= 0.05"
+    assert Bar(low=0.9).holds(0.9) and not Bar(low=0.9).holds(float("nan"))
+
+
+def test_experiments_are_run_for_every_seed(monkeypatch):
+    suite, heard = Suite("models"), []
+    monkeypatch.setitem(suite.experiments, "fork", lambda seed: {"fork: samples in both ways, x": 0.9 + seed / 10})
+    (figure,) = figures(suite, "fork", 2, done=lambda name, seed: heard.append((name, seed)))
+    assert heard == [("fork", 0), ("fork", 1)]
+    assert figure.seeds == (0.9, 1.0) and figure.holds
+
+
+def test_what_was_found_before_an_end_is_not_found_again(monkeypatch, tmp_path):
+    suite, runs = Suite("models"), []
+
+    def experiment(seed):
+        if len(runs) == 2:
+            raise KeyboardInterrupt
+        runs.append(seed)
+        return {"x": float(seed)}
+
+    monkeypatch.setitem(suite.experiments, "fork", experiment)
+    with pytest.raises(KeyboardInterrupt):
+        figures(suite, "fork", 3, Kept(tmp_path / "r.json", {"asked": 1}))
+    with (tmp_path / "r.done.jsonl").open("a") as file:
+        file.write('["fork 2", {"x"')  # killed as it wrote
+    monkeypatch.setitem(suite.experiments, "fork", lambda seed: {"x": 10.0 * seed})
+    (figure,) = figures(suite, "fork", 3, Kept(tmp_path / "r.json", {"asked": 1}))
+    assert figure.seeds == (0.0, 1.0, 20.0)
+    with pytest.raises(ConfigError, match=r"other settings: remove it, or choose another --report"):
+        Kept(tmp_path / "r.json", {"asked": 2})
+
+
+def test_the_command_prints_a_table_and_writes_a_report_and_a_picture(monkeypatch, tmp_path, capsys):
+    found = {"K = 3: error, K = 1 is 1": 0.5}
+    monkeypatch.setitem(Suite("models").experiments, "rollout", lambda seed: {**found, "seconds": float(seed)})
+    file = tmp_path / "models.json"
+    assert main(["bench", "models", "--only", "rollout", "--report", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert "K = 3: error" in out and "holds" in out
+    report = json.loads(file.read_text())
+    assert report["seeds"] == [0, 1, 2, 3, 4]
+    assert [row["value"] for row in report["rows"]] == [0.5, 2.0]
+    assert file.with_suffix(".png").stat().st_size > 1000
+    assert not list(tmp_path.glob("*.jsonl"))
+
+
+def test_no_seeds_and_unknown_experiments_are_refused(capsys):
+    assert main(["bench", "models", "--seeds", "0"]) == 2
+    assert main(["bench", "models", "--only", "frok"]) == 2
+    assert "no experiment 'frok' in models. Known: noise" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_bar_is_of_a_figure_that_some_experiment_has(suite):
+    """Figures are asked for by how their names begin: a renamed one would lose its bar silently."""
+    module = importlib.import_module(SUITES[suite][0])
+    sources = "".join(
+        path.read_text() for path in Path(module.__file__).parent.glob(f"{suite}*.py") if path.stem != suite
+    )
+    assert not [begin for begin in module.BARS if begin.split(",")[0].split(":")[0] not in sources]

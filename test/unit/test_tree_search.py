@@ -1,0 +1,144 @@
+"""Tree search in small mazes, stepped exactly."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from known_problems import planned
+
+from mbrl_ros.planners.problem import NoPlan, Problem
+
+SHORT = ["#####", "#S..#", "##..#", "#G..#", "#####"]
+LONG = ["######", "#S.#G#", "#..#.#", "##...#", "######"]
+LONGER = ["#########", "#S..#...#", "#.#.#.#.#", "#.#...#G#", "#########"]
+MOVES = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, -1.0], [-1.0, 0.0]])
+
+
+class Maze:
+    """Who walks into a wall stays where he is; being at the goal earns 1 a step, all else nothing."""
+
+    def __init__(self, rows, horizon):
+        self.cells, self.horizon = torch.tensor([[cell != "#" for cell in row] for row in rows]), horizon
+        self.start, self.goal = (self._find(rows, mark) for mark in "SG")
+
+    @staticmethod
+    def _find(rows, mark):
+        return torch.tensor(next((r, row.index(mark)) for r, row in enumerate(rows) if mark in row)).float()
+
+    def step(self, states, moves):
+        """(B, P, 2), (B, T, 2) -> (B, T, P, 2), (B, T)"""
+        out = []
+        for t in range(moves.shape[1]):
+            ahead = states + moves[:, t, None]
+            free = self.cells[ahead[..., 0].long(), ahead[..., 1].long()]
+            states = torch.where(free[..., None], ahead, states)
+            out.append(states)
+        out = torch.stack(out, 1)
+        return out, (out == self.goal).all(-1).float().mean(-1)
+
+    def problem(self, simulations, **more):
+        bounds = torch.tensor([[-1.0, -1.0], [1.0, 1.0]])
+        return Problem(
+            lambda d: torch.zeros(len(d)), bounds, torch.full((2,), 0.5), torch.zeros(self.horizon, 2), simulations,
+            root=self.start.expand(1, 2), step=self.step, choices=MOVES, **more,
+        )  # fmt: skip
+
+    def solved(self, simulations, advice=None, **settings):
+        """Share of the plans that end at the goal, over seeds."""
+        ends = []
+        for seed in range(12):
+            found = planned("mcts", self.problem(simulations, advice=advice), seed, **settings)
+            states, _ = self.step(self.start.expand(1, 1, 2), found.actions[None])
+            ends.append(bool((states[0, -1, 0] == self.goal).all()))
+        return float(np.mean(ends))
+
+
+def test_strength_grows_with_simulations():
+    shares = [Maze(LONG, 9).solved(n) for n in (20, 200, 800)]
+    assert shares[0] < 0.2 < shares[1] < 0.7 < shares[2]
+
+
+def test_a_tree_is_stronger_than_breadth_with_as_many_simulations():
+    """Told to explore beyond all returns it does not use what it has seen."""
+    maze = Maze(SHORT, 8)
+    assert maze.solved(300) >= maze.solved(300, exploration=100.0) + 0.2
+
+
+@pytest.mark.parametrize("rule", ["uct", "puct"])
+@pytest.mark.parametrize("batch", [1, 32])
+def test_both_rules_arrive_one_at_a_time_and_many_at_once(rule, batch):
+    assert Maze(SHORT, 8).solved(500, rule=rule, batch=batch) >= 0.8
+
+
+def test_a_batch_is_played_in_one_call_of_the_model():
+    maze, calls = Maze(SHORT, 8), []
+
+    def step(states, moves):
+        calls.append(len(states))
+        return maze.step(states, moves)
+
+    planned("mcts", replace(maze.problem(100), step=step), batch=25)
+    assert calls == [25] * 4
+
+
+def test_advice_leads_where_simulations_alone_do_not_come():
+    """A policy that is right three times in four, twelve steps from the only reward."""
+    maze = Maze(LONGER, 14)
+    ahead = {
+        (1, 1): 0,
+        (1, 2): 0,
+        (1, 3): 1,
+        (2, 3): 1,
+        (3, 3): 0,
+        (3, 4): 0,
+        (3, 5): 3,
+        (2, 5): 3,
+        (1, 5): 0,
+        (1, 6): 0,
+    }
+
+    def advice(states):
+        best = torch.tensor([ahead.get(tuple(cell), 1) for cell in states[:, 0].long().tolist()])
+        priors = torch.full((len(states), 4), 0.25 / 3)
+        return priors.scatter(1, best[:, None], 0.75), torch.zeros(len(states))
+
+    alone, advised = (maze.solved(300, advice=a, rule="puct", exploration=1.0) for a in (None, advice))
+    assert alone < 0.2 and advised > 0.9
+
+
+def test_the_plan_before_is_where_simulations_begin():
+    """A way that was found once is found again with a handful."""
+    maze = Maze(LONG, 9)
+    way = MOVES[[0, 1, 1, 0, 0, 3, 3, 3, 3]]
+    found = planned("mcts", maze.problem(10), warm=way)
+    assert found.best == 3.0  # at the goal in the seventh step, and for the two that are left
+    assert planned("mcts", maze.problem(10)).best < 3.0
+
+
+def test_a_branch_that_leads_nowhere_finite_is_never_chosen():
+    maze = Maze(SHORT, 8)
+
+    def step(states, moves):
+        after, rewards = maze.step(states, moves)
+        return after, torch.where(moves[..., 1] == 1.0, torch.nan, rewards)  # to the right
+
+    found = planned("mcts", replace(maze.problem(200), step=step))
+    assert (found.actions[0] != MOVES[0]).any() and found.non_finite > 0
+
+
+def test_continuous_decisions_get_a_grid_and_too_many_are_refused():
+    def step(states, decisions):
+        return states[:, None].expand(-1, decisions.shape[1], -1, -1), -(decisions - 0.5).square().sum(-1)
+
+    maze = replace(Maze(SHORT, 4).problem(400), choices=None, step=step)
+    found = planned("mcts", maze, levels=5)  # -1, -0.5, 0, 0.5, 1
+    torch.testing.assert_close(found.actions[0], torch.full((2,), 0.5))
+    wide = replace(maze, bounds=torch.tensor([[-1.0] * 12, [1.0] * 12]), prior=torch.zeros(4, 12))
+    refused = planned("mcts", wide, levels=5)
+    assert isinstance(refused, NoPlan) and "5^12" in refused.reason
+
+
+def test_without_a_model_to_step_it_says_so():
+    refused = planned("mcts", replace(Maze(SHORT, 8).problem(50), step=None))
+    assert isinstance(refused, NoPlan)
