@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from mbrl_ros.control import realtime
+from mbrl_ros.control.achieved import Achieved
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.experience import Experience
 from mbrl_ros.control.pace import Pace
@@ -47,7 +48,7 @@ COSTLY = ("samples", "horizon", "polish")  # live settings on which the time for
 IDLE = 1.0  # s
 MARKERS_PERIOD = 0.1  # s
 METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
-METRICS += (keys.DISAGREEMENT, keys.DOUBT)
+METRICS += (keys.REWARD, keys.AT_GOAL, keys.DISAGREEMENT, keys.DOUBT)
 
 
 class Planner(ManagedNode):
@@ -91,7 +92,7 @@ class Planner(ManagedNode):
         self._turns = self._in_turns() if self._settings.current.lockstep else None
         self._belief = Belief(self._agent.layout)
         self._watch = StateWatch(self._spec.dt_ns * 3 // 2, self._assembler.silent)
-        self._command = VelocityCommand()
+        self._command, self._achieved = VelocityCommand(), Achieved(self._agent.task, self._spec.dt)
         self._time = RunningTime()
         self._state: RobotState | None = None  # the newest step's
         self._newest: tuple[int, int] | None = None  # robot time of the newest sample, and steady time of its receipt
@@ -331,6 +332,7 @@ class Planner(ManagedNode):
             for transition in self._unlearned.popleft()():
                 self._transitions.publish(transition_message(transition))
                 self._flying.experienced(transition)
+                self._achieved.note(transition)
 
     def _start_anew(self, event: Event) -> None:
         self._learn_later(lambda: self._experience.event(event))
@@ -348,6 +350,8 @@ class Planner(ManagedNode):
             keys.MODEL_VERSION: float(self._agent.model_version),
             keys.COMMANDED_VX: float(wanted[0]) if len(wanted) else 0.0,
             keys.MEASURED_VX: float(base.linear_velocity_body[0]) if base else 0.0,
+            keys.REWARD: self._achieved.reward,
+            keys.AT_GOAL: self._achieved.share,
             keys.DISAGREEMENT: self._opinion.disagreement,
             keys.DOUBT: self._agent.trust.doubt,
         }
@@ -357,6 +361,9 @@ class Planner(ManagedNode):
             keys.MODE: self._agent.mode,
             **self._flying.diagnostics(),
             keys.TRANSITIONS: self._experience.sent,
+            keys.REWARD: self._achieved.reward,
+            keys.GOAL: self._achieved.goal or "",
+            keys.AT_GOAL: self._achieved.share,
             keys.SAMPLES: self._agent.samples,
             **self._ticks.diagnostics(time.monotonic_ns()),
             "latency_ms": self._agent.latency_steps * self._spec.dt * 1e3,

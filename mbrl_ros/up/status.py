@@ -80,13 +80,20 @@ def rows(status: Mapping, shares: Mapping[str, float]) -> list[tuple[str, str]]:
         ("model", str(status.get("model") if status.get("model") is not None else "-")),
         ("data", _number(status.get("data_seconds"), "{:.0f} s")),
         ("learner", status.get("learner") or "-"),
-        ("commanded", _velocity(status.get("command"))),
-        ("reached", _velocity(status.get("reached"))),
+        *_outcome(status),
         ("guard", status.get("action") or "-"),
         ("falls", str(status.get("falls", 0))),
         ("cpu", " ".join(f"{name} {100 * share:.0f}%" for name, share in shares.items()) or "-"),
     ]
     return found
+
+
+def _outcome(status: Mapping) -> list[tuple[str, str]]:
+    """What the robot should do, and does: a goal and how much of the last seconds it was there, or velocities."""
+    reward = ("reward", _number(status.get("reward"), "{:+.2f}"))
+    if status.get("goal"):
+        return [reward, (status["goal"].replace("_", " "), _number(status.get("at_goal"), "{:.0%}"))]
+    return [reward, ("commanded", _velocity(status.get("command"))), ("reached", _velocity(status.get("reached")))]
 
 
 def _number(value: float | None, form: str) -> str:

@@ -1,0 +1,40 @@
+"""What the task makes of the last few seconds: for whoever watches, as a goal is not seen in velocities."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import torch
+
+from mbrl_ros.types import Transition
+
+SECONDS = 5.0
+
+
+class Achieved:
+    """Give it every transition."""
+
+    def __init__(self, task, dt: float):
+        self.goal: str | None = task.goal
+        self._task = task
+        self._rewards: deque[float] = deque(maxlen=round(SECONDS / dt))
+        self._there: deque[bool] = deque(maxlen=round(SECONDS / dt))
+
+    def note(self, transition: Transition) -> None:
+        self._rewards.append(transition.reward)
+        if self.goal:
+            self._there.append(bool(self._task.at_goal(torch.from_numpy(transition.next_state))))
+
+    @property
+    def reward(self) -> float | None:
+        """Mean a step; None before the first."""
+        return _mean(self._rewards)
+
+    @property
+    def share(self) -> float | None:
+        """Of the steps that ended at the goal; None where the task has none."""
+        return _mean(self._there)
+
+
+def _mean(values: deque) -> float | None:
+    return sum(values) / len(values) if values else None
