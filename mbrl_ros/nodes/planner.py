@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -27,6 +25,7 @@ from mbrl_ros.nodes.belief import Belief
 from mbrl_ros.nodes.flown_policy import check_mode
 from mbrl_ros.nodes.flying import Flying
 from mbrl_ros.nodes.garbage import GarbageBetweenTicks
+from mbrl_ros.nodes.lessons import Lessons
 from mbrl_ros.nodes.lockstep import LearnerInStep, Turns
 from mbrl_ros.nodes.messages.fields import Refused
 from mbrl_ros.nodes.messages.learning import transition_message
@@ -87,12 +86,13 @@ class Planner(ManagedNode):
         self._agent.warm_up(self._pace.sizes if self._pace else ())
         self._begin_pace()
         self._steps = StepClock(self._spec.dt_ns, self._spec.sample_period_ns)
-        self._experience = Experience(self._agent, time.time_ns())
-        self._unlearned: deque[Callable[[], list[Transition]]] = deque()  # what was seen and told, in order
+        achieved = Achieved(self._agent.task, self._spec.dt)
+        experience = Experience(self._agent, time.time_ns())
+        self._lessons = Lessons(experience, achieved, self._experienced, self._settings.current.lockstep)
         self._turns = self._in_turns() if self._settings.current.lockstep else None
         self._belief = Belief(self._agent.layout)
         self._watch = StateWatch(self._spec.dt_ns * 3 // 2, self._assembler.silent)
-        self._command, self._achieved = VelocityCommand(), Achieved(self._agent.task, self._spec.dt)
+        self._command = VelocityCommand()
         self._time = RunningTime()
         self._state: RobotState | None = None  # the newest step's
         self._newest: tuple[int, int] | None = None  # robot time of the newest sample, and steady time of its receipt
@@ -106,7 +106,7 @@ class Planner(ManagedNode):
 
     def deactivate(self) -> None:
         self._garbage.end()
-        self._learn()
+        self._lessons.now()
         self._due = self._offered = None
         if self._turns:
             self._turns.waiting = None
@@ -116,7 +116,9 @@ class Planner(ManagedNode):
 
     def _in_turns(self) -> Turns:
         config, asked = self._settings.current, self._learner_asked
-        learner = LearnerInStep(asked, config.train_every, self._flying.models, self._experience) if asked else None
+        learner = (
+            LearnerInStep(asked, config.train_every, self._flying.models, self._lessons.experience) if asked else None
+        )
         return Turns(self._spec.dt_ns, self._take_in, self._plan_in_turn, learner)
 
     def _paced(self, config: PlannerConfig) -> Pace | None:
@@ -159,7 +161,7 @@ class Planner(ManagedNode):
         """Whether it is a control step to plan from."""
         if not self._belief.accepts(state):
             return False
-        self._learn_later(lambda: self._experience.state(state))
+        self._lessons.later(lambda experience: experience.state(state))
         verdict = self._steps.accept(state.stamp_ns)
         if verdict == "restart":
             self._agent.forget()
@@ -172,14 +174,14 @@ class Planner(ManagedNode):
         due, self._due, before = self._due, None, self._offered
         self._offered = due
         if due is None:
-            self._learn()
+            self._lessons.now()
             self._look_for_states()
             return IDLE
         if due is not before:
             self._due = due
             return 0.0
         self._tick(*due)
-        self._learn()
+        self._lessons.now()
         self._garbage.after_tick(time.monotonic_ns())
         return IDLE
 
@@ -197,7 +199,7 @@ class Planner(ManagedNode):
             self.get_logger().error(f"applied: {refusal}", throttle_duration_sec=2.0)
             return
         self._agent.note_applied(told.stamp_ns, told.target, told.action)
-        self._learn_later(lambda: self._experience.applied(told.stamp_ns, told.target, told.action, told.model))
+        self._lessons.later(lambda e: e.applied(told.stamp_ns, told.target, told.action, told.model))
         if self._turns:
             self._turns.applied(told.stamp_ns)
 
@@ -212,7 +214,7 @@ class Planner(ManagedNode):
             return
         stamp_ns, received = self._newest
         stamp_ns += time.monotonic_ns() - received
-        self._learn_later(lambda: self._experience.applied(stamp_ns, target, Action.FOLLOW, 0))
+        self._lessons.later(lambda experience: experience.applied(stamp_ns, target, Action.FOLLOW, 0))
 
     def _on_event(self, message) -> None:
         if not self.active:
@@ -275,7 +277,7 @@ class Planner(ManagedNode):
         config = self._settings.current
         self._state = state
         if config.mode == "observe":
-            self._experience.note(state.stamp_ns, self._wanted(), False)
+            self._lessons.experience.note(state.stamp_ns, self._wanted(), False)
             return
         wanted = self._wanted()
         plan = self._agent.act(state, wanted)
@@ -294,7 +296,7 @@ class Planner(ManagedNode):
 
     def _note_plan(self, plan: Plan, received_ns: int, now_ns: int) -> None:
         self._flying.planned()
-        self._experience.note(plan.stamp_ns, self._agent.command, plan.exploring)
+        self._lessons.experience.note(plan.stamp_ns, self._agent.command, plan.exploring)
         took_ms, result = (now_ns - received_ns) / 1e6, self._agent.last_result
         planned = result is not None  # and not decided by a policy
         self._ticks.planned(took_ms, result, self._rung(planned), now_ns)
@@ -321,21 +323,12 @@ class Planner(ManagedNode):
         newest = self._turns.waiting or self._state
         return newest.stamp_ns if newest else 0
 
-    def _learn_later(self, found: Callable[[], list[Transition]]) -> None:
-        """Transitions can wait for the plan, which costs no more than they do; in lockstep somebody waits for them."""
-        self._unlearned.append(found)
-        if self._turns:
-            self._learn()
-
-    def _learn(self) -> None:
-        while self._unlearned:
-            for transition in self._unlearned.popleft()():
-                self._transitions.publish(transition_message(transition))
-                self._flying.experienced(transition)
-                self._achieved.note(transition)
+    def _experienced(self, transition: Transition) -> None:
+        self._transitions.publish(transition_message(transition))
+        self._flying.experienced(transition)
 
     def _start_anew(self, event: Event) -> None:
-        self._learn_later(lambda: self._experience.event(event))
+        self._lessons.later(lambda experience: experience.event(event))
         self._steps.restart()
         self._agent.forget(standing=True)
 
@@ -350,8 +343,7 @@ class Planner(ManagedNode):
             keys.MODEL_VERSION: float(self._agent.model_version),
             keys.COMMANDED_VX: float(wanted[0]) if len(wanted) else 0.0,
             keys.MEASURED_VX: float(base.linear_velocity_body[0]) if base else 0.0,
-            keys.REWARD: self._achieved.reward,
-            keys.AT_GOAL: self._achieved.share,
+            **self._lessons.numbers(),
             keys.DISAGREEMENT: self._opinion.disagreement,
             keys.DOUBT: self._agent.trust.doubt,
         }
@@ -360,16 +352,11 @@ class Planner(ManagedNode):
         values = {
             keys.MODE: self._agent.mode,
             **self._flying.diagnostics(),
-            keys.TRANSITIONS: self._experience.sent,
-            keys.REWARD: self._achieved.reward,
-            keys.GOAL: self._achieved.goal or "",
-            keys.AT_GOAL: self._achieved.share,
+            **self._lessons.diagnostics(),
             keys.SAMPLES: self._agent.samples,
             **self._ticks.diagnostics(time.monotonic_ns()),
             "latency_ms": self._agent.latency_steps * self._spec.dt * 1e3,
             "state_gaps": self._watch.gaps,
-            "pairs_dropped": self._experience.dropped,
-            "applied_ahead": self._experience.ahead,
             "cmd_vel_refused": self._command.refused,
             "policy_strange_steps": self._agent.strange_steps,
             "policy_strange_inputs": ", ".join(self._agent.strange_inputs),
