@@ -3,11 +3,11 @@
 import torch
 
 from mbrl_ros.bench.models_reward import ended, upright
-from mbrl_ros.bench.models_rollouts import SCALES
-from mbrl_ros.bench.models_toys import pendulum, swung
+from mbrl_ros.bench.models_toys import SCALES, field_steps, pendulum, swung
 from mbrl_ros.dynamics.beside.action_free import action_free
 from mbrl_ros.dynamics.beside.interpolation import interpolation, straight
 from mbrl_ros.dynamics.beside.inverse import inverse
+from mbrl_ros.dynamics.beside.joint import Config, joint
 from mbrl_ros.dynamics.beside.regression import regressed
 from mbrl_ros.dynamics.beside.reward import learned_reward
 from mbrl_ros.dynamics.fitting import FitConfig
@@ -60,3 +60,23 @@ def test_a_gap_is_filled_better_than_by_a_straight_line():
     filled, truth = model.filled(first, last), FRESH.states[:, 1:-1]
     assert filled.shape == truth.shape
     assert size(filled - truth) < 0.6 * size(straight(first, last, 8) - truth)
+
+
+def test_a_joint_density_tells_what_never_happens_together():
+    data, fresh = field_steps(1000, 0), field_steps(300, 1)
+    model = joint(data.states, data.actions, Config(components=10, rounds=20))
+    start, told, following = fresh.states[:, 0], fresh.actions[:, 0], fresh.states[:, 1]
+    usual = model.log_density(start, told, following)
+    assert usual.shape == (300,) and torch.isfinite(usual).all()
+    for strange in (
+        (start + 4.0, told, following + 4.0),  # nobody was there
+        (start, told + 4.0, following),  # nobody does that
+        (start, told, following + 1.0),  # it does not follow
+    ):
+        assert (model.log_density(*strange) < usual.quantile(0.1)).float().mean() > 0.9
+
+
+def test_fewer_steps_than_components_are_no_reason_to_fail():
+    data = field_steps(8, 0)
+    model = joint(data.states, data.actions, Config(components=20, rounds=5))
+    assert torch.isfinite(model.log_density(data.states[:, 0], data.actions[:, 0], data.states[:, 1])).all()
