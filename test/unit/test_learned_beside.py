@@ -1,9 +1,13 @@
 """What is learned from the same transitions beside the dynamics, each by its one use."""
 
+import numpy as np
 import torch
 
+from mbrl_ros.backends.environment import Episodes
+from mbrl_ros.backends.environments import make_environment
 from mbrl_ros.bench.models_reward import ended, upright
 from mbrl_ros.bench.models_toys import SCALES, field_steps, pendulum, swung
+from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.dynamics.beside.action_free import action_free
 from mbrl_ros.dynamics.beside.interpolation import interpolation, straight
 from mbrl_ros.dynamics.beside.inverse import inverse
@@ -80,3 +84,15 @@ def test_fewer_steps_than_components_are_no_reason_to_fail():
     data = field_steps(8, 0)
     model = joint(data.states, data.actions, Config(components=20, rounds=5))
     assert torch.isfinite(model.log_density(data.states[:, 0], data.actions[:, 0], data.states[:, 1])).all()
+
+
+def test_what_an_environment_says_of_its_steps_teaches_where_it_ends():
+    """Through the buffer: next states, rewards and ends of all that was seen."""
+    episodes, rng = Episodes(make_environment("own/balanced-cartpole", 0)), np.random.default_rng(0)
+    buffer = ReplayBuffer(3000, len(episodes.observation), 1, episodes.spec.dt_ns)
+    for _ in range(3000):
+        buffer.add(episodes.step(rng.uniform(*episodes.spec.bounds)))
+    after, rewards, ends = (torch.from_numpy(column) for column in buffer.outcomes())
+    model = learned_reward(after[:2000], after[:2000, :0], rewards[:2000], ends[:2000], QUICK)
+    said, truth = model.terminated(after[2000:]), ends[2000:]
+    assert truth.any() and said[truth].float().mean() > 0.7 and (~said[~truth]).float().mean() > 0.9
