@@ -19,5 +19,6 @@ def test_every_experiment_has_finite_figures_with_hardly_any_training(name, monk
         if hasattr(module, setting):
             monkeypatch.setattr(module, setting, replace(getattr(module, setting), steps=4, batch=8))
     monkeypatch.setattr(models.models_modes, "SAMPLES", 3)
+    monkeypatch.setattr(models.models_modes, "STEPS", (1, 5))
     figures = EXPERIMENTS[name](0)
     assert figures and all(math.isfinite(value) for value in figures.values())
