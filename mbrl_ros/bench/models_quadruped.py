@@ -49,7 +49,7 @@ def constants(seed: int) -> dict[str, float]:
 
 
 def carried(seed: int) -> dict[str, float]:
-    """3 kg on its back, with nothing learned and 20 s learned: what the model foresees, and how commands are followed."""
+    """3 kg on its back, nothing and 20 s learned: what the model foresees, and how commands are followed."""
     plain, fixed = (_tracking(seed, kilograms)[0] for kilograms in (0.0, PAYLOAD))
     learned, learner = _tracking(seed, PAYLOAD, LEARNING)
     shipped, _ = _shipped(learner.layout)
