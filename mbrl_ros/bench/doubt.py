@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mbrl_ros.bench.seen import Seen
 from mbrl_ros.control.report import Velocity
 from mbrl_ros.dynamics.calibration import STEPS, Calibration, through_members
 from mbrl_ros.dynamics.ensemble import Ensemble
@@ -108,7 +109,7 @@ def walked(
 ) -> DoubtRow:
     for setting, value in situation.settings:
         run = run.with_setting(setting, value)
-    session, seen = driving(run, spec, model, seed, run.bridge.noise), _Seen()
+    session, seen = driving(run, spec, model, seed, run.bridge.noise), Seen()
     session.agent.trust.calibration, session.learner = known, seen
     for _ in range(round(READY / spec.dt)):
         session.step(np.zeros(3))
@@ -129,19 +130,6 @@ def walked(
         situation.name, seed, falls, float(p50), float(p99), float(limited), float(stood), float(np.mean(off)),
         wrong, auroc,
     )  # fmt: skip
-
-
-class _Seen:
-    """In a learner's place: keeps what it is given, and never learns."""
-
-    def __init__(self):
-        self.transitions: list[Transition] = []
-
-    def add(self, transition: Transition) -> None:
-        self.transitions.append(transition)
-
-    def due(self) -> bool:
-        return False
 
 
 def _warned(transitions: Sequence[Transition], model, known: Calibration, scales, looks) -> tuple[float, float | None]:

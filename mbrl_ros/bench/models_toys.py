@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import load_robot
+
 DT = 0.05  # s
 NOISE = 0.05, 0.15  # sigma of the steps of `field`: everywhere for s0, and what it grows to, to the right, for s1
 
@@ -76,6 +79,14 @@ def pendulum(states: Tensor, actions: Tensor, substeps: int = 5) -> Tensor:
     return torch.stack([angle.cos(), angle.sin(), speed], -1)
 
 
+SCALES = torch.tensor([1.0, 1.0, 4.0])  # of the pendulum's features
+
+
+def in_scales(off: Tensor) -> float:
+    """Root mean square of errors (..., 3) of a pendulum, in scales."""
+    return float((off / SCALES).square().mean().sqrt())
+
+
 def swung(runs: int, steps: int, seed: int, noise: float = 0.0) -> Recording:
     """A pendulum from anywhere under random torque, held for a while; `noise`: sigma of what is measured, in scales."""
     generator = torch.Generator().manual_seed(seed)
@@ -86,33 +97,34 @@ def swung(runs: int, steps: int, seed: int, noise: float = 0.0) -> Recording:
     for k in range(steps):
         path.append(pendulum(path[-1], actions[:, k]))
     states = torch.stack(path, 1)
-    luck = torch.randn(states.shape, generator=generator) * torch.tensor([1.0, 1.0, 4.0])
+    luck = SCALES * torch.randn(states.shape, generator=generator)
     return Recording(states + noise * luck, actions)
 
 
-CAR = {"wheelbase": 0.33, "speed_gain": 0.9, "steer_gain": 1.15, "speed_lag": 0.25, "steer_lag": 0.08}
+CAR = {"wheelbase": 0.28, "speed_kp": 2.2, "steer_kp": 9.5}  # other than the robot file says
+CAR_FILE = "car"  # whose features, sensors and limits of rate it has
 
 
 def driven(seconds: float, seed: int, noise: float = 1.0, understeer: float = 0.0) -> Recording:
     """A car of the constants above under wandering commands, in fine Euler steps of its own.
 
-    `noise` times 5 mm, 3 mrad, 2 cm/s, 3 mrad of sensors. `understeer` (s^2/m^2): it turns 1 + understeer v^2 times
-    less than a bicycle, which is in nobody's structure.
+    `noise` times that of its sensors. `understeer` (s^2/m^2): it turns 1 + understeer v^2 times less than a bicycle,
+    which is in nobody's law.
     """
+    spec = load_robot(CAR_FILE)
     rng, steps, fine = np.random.default_rng(seed), round(seconds / DT), 50
     knots = rng.uniform([0.5, -0.35], [2.5, 0.35], (steps // 10 + 1, 2))
-    actions = np.repeat(knots, 10, 0)[:steps]
-    x = y = heading = speed = steer = 0.0
-    path = [(x, y, heading, speed, steer)]
-    for told_speed, told_steer in actions:
+    actions, rates = np.repeat(knots, 10, 0)[:steps], [j.velocity for j in spec.joints]
+    x = y = heading = speed = steer = yaw_rate = gain = turn = 0.0
+    path, h = [], DT / fine
+    for step in range(steps + 1):
+        path.append((x, y, np.cos(heading), np.sin(heading), speed, 0.0, yaw_rate, speed, steer, gain, turn))
+        told_speed, told_steer = actions[min(step, steps - 1)]
         for _ in range(fine):
-            h = DT / fine
+            gain = np.clip(CAR["speed_kp"] * (told_speed - speed), -rates[0], rates[0])
+            turn = np.clip(CAR["steer_kp"] * (told_steer - steer), -rates[1], rates[1])
+            yaw_rate = speed / CAR["wheelbase"] * np.tan(steer) / (1 + understeer * speed**2)
             x, y = x + h * speed * np.cos(heading), y + h * speed * np.sin(heading)
-            heading += h * speed / CAR["wheelbase"] * np.tan(steer) / (1 + understeer * speed**2)
-            speed += h * (CAR["speed_gain"] * told_speed - speed) / CAR["speed_lag"]
-            steer += h * (CAR["steer_gain"] * told_steer - steer) / CAR["steer_lag"]
-        path.append((x, y, heading, speed, steer))
-    seen = np.array(path) + noise * np.array([0.005, 0.005, 0.003, 0.02, 0.003]) * rng.standard_normal((steps + 1, 5))
-    x, y, heading, speed, steer = seen.T
-    states = np.stack([x, y, np.cos(heading), np.sin(heading), speed, steer], -1)
+            heading, speed, steer = heading + h * yaw_rate, speed + h * gain, steer + h * turn
+    states = np.array(path) + noise * FeatureLayout(spec).noise * rng.standard_normal((steps + 1, len(path[0])))
     return Recording(torch.tensor(states[None], dtype=torch.float32), torch.tensor(actions[None], dtype=torch.float32))

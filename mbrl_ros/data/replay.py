@@ -13,6 +13,7 @@ from mbrl_ros.types import Transition
 CHUNK = 40  # transitions that are held out, or resampled, together
 HELD_OUT = 10  # every so many chunks one is held out
 COLUMNS = ("states", "actions", "next", "run", "sequence")
+OUTCOMES = ("rewards", "ends")  # in no keepsake
 
 
 class ReplayBuffer:
@@ -26,6 +27,8 @@ class ReplayBuffer:
         self._next = np.zeros((0, state_size), np.float32)
         self._run = np.zeros(0, np.int64)  # how many transitions up to this one follow each other
         self._sequence = np.zeros(0, np.int64)  # its planner's number for it
+        self._rewards = np.zeros(0, np.float32)  # NaN where nobody has said it
+        self._ends = np.zeros(0, bool)
         self.added = 0
         self.last: Transition | None = None  # the newest that was added
 
@@ -46,6 +49,7 @@ class ReplayBuffer:
         self._run[i] = self._run[i - 1] + 1 if self._follows(t) else 1
         self._states[i], self._actions[i], self._next[i] = t.state, t.action, t.next_state
         self._sequence[i] = t.sequence
+        self._rewards[i], self._ends[i] = t.reward, t.terminal
         self.last = t
         self.added += 1
 
@@ -69,6 +73,7 @@ class ReplayBuffer:
         for name in COLUMNS:
             setattr(self, f"_{name}", columns[name][-self.capacity :].copy())
         self.added = len(self._run)
+        self._rewards, self._ends = np.full(self.added, np.nan, np.float32), np.zeros(self.added, bool)
 
     def _follows(self, t: Transition) -> bool:
         """Whether it is the next one of the same planner, one step later."""
@@ -107,12 +112,25 @@ class ReplayBuffer:
 
     def everything(self) -> tuple[np.ndarray, np.ndarray]:
         """States (B, S) and next states (B, S) of all training transitions."""
-        slots = np.arange(self.added - len(self), self.added) % self.capacity
-        slots = slots[~is_held_out(self._sequence[slots])]
+        slots = self._training()
         return self._states[slots], self._next[slots]
 
+    def outcomes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Next states (B, S) of training transitions, what each has earned (B,), and whether it was the end (B,) bool.
+
+        What a buffer has begun with is not among them: a keepsake does not say it.
+        """
+        slots = self._training()
+        slots = slots[np.isfinite(self._rewards[slots])]
+        return self._next[slots], self._rewards[slots], self._ends[slots]
+
+    def _training(self) -> np.ndarray:
+        """(B,) slots, the oldest first."""
+        slots = np.arange(self.added - len(self), self.added) % self.capacity
+        return slots[~is_held_out(self._sequence[slots])]
+
     def _grow(self, size: int) -> None:
-        for name in COLUMNS:
+        for name in COLUMNS + OUTCOMES:
             old = getattr(self, f"_{name}")
             new = np.zeros((size, *old.shape[1:]), old.dtype)
             new[: len(old)] = old

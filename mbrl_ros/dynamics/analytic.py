@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -24,14 +25,17 @@ class AnalyticModel:
         self._steps = 1 if self._law.exact else math.ceil(spec.dt * spec.sample_rate - 1e-9)
         self._stance = torch.tensor([j.stance for j in spec.joints])
 
-    def rollout(self, states: Tensor, actions: Tensor) -> Tensor:
-        """States (1, B, S) and targets (1, B, H, A) in physical units -> the states that follow (1, B, H, S)."""
-        motion, found, dt = self.decode(states), [], self.spec.dt / self._steps
+    def rollout(self, states: Tensor, actions: Tensor, *found: Mapping[str, Tensor]) -> Tensor:
+        """States (M, B, S) and targets (M, B, H, A) in physical units -> the states that follow (M, B, H, S).
+
+        `found`: constants in place of the robot file's, where the law has unknown ones.
+        """
+        motion, path, dt = self.decode(states), [], self.spec.dt / self._steps
         for target in actions.unbind(2):
             for _ in range(self._steps):
-                motion = self._law.after(torch, self.spec, motion, target, dt)
-            found.append(self.encode(motion))
-        return torch.stack(found, 2)
+                motion = self._law.after(torch, self.spec, motion, target, dt, *found)
+            path.append(self.encode(motion))
+        return torch.stack(path, 2)
 
     differentiable_rollout = rollout
 

@@ -24,6 +24,7 @@ from mbrl_ros.dynamics.physics import PhysicsModel
 from mbrl_ros.robots.mjcf import addresses, physics_steps
 from mbrl_ros.robots.spec import RobotSpec
 
+ALONG = 0.7  # of the elites' covariance; the rest of its diagonal
 BASE = 1  # MuJoCo's number of the body next to the world
 
 
@@ -91,14 +92,22 @@ def identified(
 def narrowed(
     errors: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray, config: SearchConfig, generator
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Mean and spread (P,) of the candidates (n, P) with the least `errors` (n,), and the least of them."""
-    mean, sigma, best = (low + high) / 2, (high - low) / 3, np.inf
+    """Mean and spread (P,) of the candidates (n, P) with the least `errors` (n,), and the least of them.
+
+    A heavier robot with stronger motors moves nearly the same, and such a valley must be followed: candidates are drawn
+    along where the elites have gone from the mean before, with their covariance around it.
+    """
+    size, best = high - low, np.inf
+    mean, spread = np.full(len(low), 0.5), np.eye(len(low)) / 9  # in shares of the range
     for _ in range(config.rounds):
-        candidates = np.clip(mean + sigma * generator.standard_normal((config.candidates, len(low))), low, high)
-        found = np.nan_to_num(errors(candidates), nan=np.inf)
-        elite = candidates[np.argsort(found, kind="stable")[: config.elites]]
-        mean, sigma, best = elite.mean(0), elite.std(0) + 1e-4 * (high - low), min(best, float(found.min()))
-    return mean, sigma, best
+        drawn = generator.standard_normal((config.candidates, len(low))) @ np.linalg.cholesky(spread).T
+        shares = np.clip(mean + drawn, 0.0, 1.0)
+        found = np.nan_to_num(errors(low + size * shares), nan=np.inf)
+        elite = shares[np.argsort(found, kind="stable")[: config.elites]]
+        moved, mean, best = elite - mean, elite.mean(0), min(best, float(found.min()))
+        along = moved.T @ moved / len(elite)
+        spread = ALONG * along + (1 - ALONG) * np.diag(along.diagonal()) + 1e-8 * np.eye(len(low))
+    return low + size * mean, size * elite.std(0), best
 
 
 def changed(model: mujoco.MjModel, values: Mapping[str, float]) -> mujoco.MjModel:

@@ -20,7 +20,6 @@ class Sizes:
     scales: Tensor  # (S,)
     action_offset: Tensor  # (A,)
     action_scale: Tensor  # (A,)
-    dt: float = 0.05  # s, of one step; only known structure asks for it
     units: Tensor | None = None  # (S,) of a model's inputs before any data, where they are not the scales
 
     @staticmethod
@@ -31,7 +30,7 @@ class Sizes:
         if isinstance(known, FeatureLayout):
             offset, scale = action_units(known.spec)
             units = torch.tensor(feature_units(known))
-            return Sizes(known.size, len(offset), torch.tensor(known.scales), offset, scale, known.spec.dt, units)
+            return Sizes(known.size, len(offset), torch.tensor(known.scales), offset, scale, units)
         state, action = known
         return Sizes(state, action, torch.ones(state), torch.zeros(action), torch.ones(action))
 

@@ -4,37 +4,35 @@ import numpy as np
 import pytest
 import torch
 
+from mbrl_ros.bench.models_toys import DT, driven
 from mbrl_ros.config import ConfigError
 from mbrl_ros.dynamics.fitting import FitConfig, fit
 from mbrl_ros.known import MODELS, the
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 
-STATES, ACTIONS, BATCH, HORIZON = 6, 2, 7, 4  # of a bicycle, which any network can learn as well
-OF_ANY_ROBOT = [name for name in MODELS if name not in ("physics", "residual")]  # those know the car alone
+CAR = FeatureLayout(load_robot("car"))  # whose law of motion physics knows, and any network can learn
+BATCH, HORIZON = 7, 4
+OF_ANY_ROBOT = [name for name in MODELS if name not in ("physics", "residual")]
 WITHOUT_PRIOR = {"bayes": {"divergence": 0.0}}  # which else pulls more and more while a fit goes on
 every_kind = pytest.mark.parametrize("name", MODELS)
 
 
 def made(name, seed=0, **settings):
     kind = the("model", name)
-    return kind, kind.new(kind.Config(**settings), (STATES, ACTIONS), seed)
+    return kind, kind.new(kind.Config(**settings), CAR, seed)
 
 
 def recording():
-    """Five runs of twelve steps of something linear."""
-    generator = torch.Generator().manual_seed(1)
-    actions = torch.rand(5, 12, ACTIONS, generator=generator)
-    states = [torch.randn(5, STATES, generator=generator)]
-    for k in range(12):
-        states.append(0.9 * states[-1] + 0.3 * actions[:, k].repeat(1, 3))
-    return torch.stack(states, 1), actions
+    """Five runs of twelve steps."""
+    runs = [driven(12 * DT, seed) for seed in range(5)]
+    return torch.cat([run.states for run in runs]), torch.cat([run.actions for run in runs])
 
 
 def question(model):
     generator = torch.Generator().manual_seed(2)
-    states = torch.randn(model.members, BATCH, STATES, generator=generator)
-    return states, torch.rand(model.members, BATCH, HORIZON, ACTIONS, generator=generator)
+    states = torch.randn(model.members, BATCH, CAR.size, generator=generator)
+    return states, 0.4 * torch.rand(model.members, BATCH, HORIZON, 2, generator=generator)
 
 
 @every_kind
@@ -43,7 +41,7 @@ def test_states_follow_for_every_member_candidate_and_step(name):
     states, actions = question(model)
     before = states.clone(), actions.clone()
     path = model.rollout(states, actions)
-    assert path.shape == (model.members, BATCH, HORIZON, STATES)
+    assert path.shape == (model.members, BATCH, HORIZON, CAR.size)
     assert torch.isfinite(path).all()
     assert torch.equal(states, before[0]) and torch.equal(actions, before[1])
 

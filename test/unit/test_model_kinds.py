@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mbrl_ros.bench import models_modes, models_rollouts, models_uncertainty
-from mbrl_ros.bench.models_toys import field_noise, field_steps, forked, swung
+from mbrl_ros.bench import models_modes, models_uncertainty
+from mbrl_ros.bench.models_toys import SCALES, field_noise, field_steps, forked, swung
 from mbrl_ros.dynamics import uncertainty
 from mbrl_ros.dynamics.corrective import corrected
 from mbrl_ros.dynamics.fitting import FitConfig, cut, fit, resampled
@@ -89,7 +89,7 @@ def test_rolling_in_training_helps_rolling_afterwards():
     for k in (1, 5):
         model = fitted(l2, l2.Config(), data, (3, 1), FitConfig(steps=500, batch=64, rollout=k))
         path = model.rollout(fresh.states[None, :, 0], fresh.actions[None])[0]
-        errors.append(((path - fresh.states[:, 1:]) / models_rollouts.SCALES).square().mean())
+        errors.append(((path - fresh.states[:, 1:]) / SCALES).square().mean())
     assert errors[1] < errors[0]
 
 

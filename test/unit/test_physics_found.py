@@ -1,64 +1,62 @@
 """Constants of known structure, found in motion that they brought about."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from mbrl_ros.bench.models_physics import car_sizes
-from mbrl_ros.bench.models_toys import CAR, DT, driven
+from mbrl_ros.bench.models_physics import FIT, explored
+from mbrl_ros.bench.models_toys import CAR, driven
 from mbrl_ros.config import ConfigError
-from mbrl_ros.dynamics import bicycle
+from mbrl_ros.dynamics.analytic import AnalyticModel
 from mbrl_ros.dynamics.fitting import FitConfig, fit
 from mbrl_ros.dynamics.identification import SearchConfig, changed, identified, narrowed, smoothed
 from mbrl_ros.dynamics.kinds import physics, residual
 from mbrl_ros.dynamics.physics import PhysicsModel
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.laws import bicycle
 from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.runs import load_run
+
+SPEC = load_robot("car")
 
 
-def test_a_bicycle_moves_as_fine_steps_say():
+def test_a_car_by_its_law_moves_as_fine_steps_say():
     data = driven(5.0, 0, noise=0.0)
     constants = {name: torch.tensor(value) for name, value in CAR.items()}
-    following = bicycle.step(constants, data.states[0, :-1], data.actions[0], DT)
-    assert (following - data.states[0, 1:]).abs().max() < 0.01
+    following = AnalyticModel(SPEC).rollout(data.states[:, :-1], data.actions[:, :, None], constants)[0, :, 0]
+    # of the rates of the joints, which jump with what is told, the recording has those of the step before
+    assert (following - data.states[0, 1:])[:, :9].abs().max() < 0.05
 
 
-def test_a_car_by_its_features_moves_as_fine_steps_say():
-    constants = {"wheelbase": 0.33, "speed_kp": 3.0, "steer_kp": 8.0, "speed_rate": 4.0, "steer_rate": 1.0}
-    x, y, heading, speed, steer, told, fine = 0.1, 0.2, 0.7, 1.0, 0.1, (2.5, 0.4), 1000
-    start = [x, y, np.cos(heading), np.sin(heading), speed, 0.0, 0.0, speed, steer, 0.0, 0.0]
-    for _ in range(fine):
-        h = DT / fine
-        x, y = x + h * speed * np.cos(heading), y + h * speed * np.sin(heading)
-        heading += h * speed / constants["wheelbase"] * np.tan(steer)
-        speed += h * np.clip(constants["speed_kp"] * (told[0] - speed), -4.0, 4.0)
-        steer += h * np.clip(constants["steer_kp"] * (told[1] - steer), -1.0, 1.0)
-    known = {name: torch.tensor(value) for name, value in constants.items()}
-    found = bicycle.step_of_car(known, torch.tensor(start), torch.tensor(told), DT).numpy()
-    yaw_rate = speed / constants["wheelbase"] * np.tan(steer)
-    expected = [x, y, np.cos(heading), np.sin(heading), speed, 0.0, yaw_rate, speed, steer]
-    np.testing.assert_allclose(found[:9], expected, atol=5e-3)
-
-
-def test_the_constants_of_a_car_are_found_in_ten_seconds_of_driving():
-    data = driven(10.0, 0)
-    config = FitConfig(steps=250, batch=64, rate=0.1, weight_decay=0.0, rollout=5)
-    model = fit(physics, physics.new(physics.Config(), car_sizes(), 0), data.states, data.actions, config).model
+def test_the_constants_of_the_car_are_found_in_ten_seconds_of_random_motion():
+    """As the run begins, with its sensors; and none of it is read from the robot file."""
+    recorded, config = explored(load_run("car_mpc"), seed=0), dataclasses.replace(FIT, steps=60, rate=0.3)
+    model = fit(physics, physics.new(physics.Config(), FeatureLayout(SPEC), 0), *recorded, config).model
     found = {name: float(value) for name, value in model.constants.items()}
-    assert found == pytest.approx(CAR, rel=0.1)
+    assert found == pytest.approx(bicycle.constants(SPEC), rel=0.05)
 
 
-def test_a_residual_learns_what_the_structure_lacks():
-    data, errors = driven(20.0, 0, noise=0.0, understeer=0.2), []
-    model = physics.new(physics.Config(), car_sizes(), 0)
-    config = FitConfig(steps=200, batch=64, rate=0.1, weight_decay=0.0, rollout=2)
-    model = fit(physics, model, data.states, data.actions, config).model
-    both = residual.on_top(residual.Config(members=2, width=32), model, car_sizes(), 0)
+def test_a_residual_learns_what_the_law_lacks():
+    data, errors, layout = driven(20.0, 0, noise=0.0, understeer=0.3), [], FeatureLayout(SPEC)
+    config = FitConfig(steps=80, batch=64, rate=0.3, weight_decay=0.0, rollout=1)
+    model = fit(physics, physics.new(physics.Config(), layout, 0), data.states, data.actions, config).model
+    both = residual.on_top(residual.Config(members=2, width=32), model, 0)
     for kind, made in ((physics, model), (residual, both)):
-        known = fit(kind, made, data.states, data.actions, FitConfig(steps=150, batch=64, rollout=2)).model
+        known = fit(kind, made, data.states, data.actions, FitConfig(steps=100, batch=64)).model
         wide = (t[0].expand(known.members, *t[0].shape) for t in (data.states[:, :-1], data.actions[:, :, None]))
         path = known.rollout(*wide)[:, :, 0].mean(0)
         errors.append((path - data.states[0, 1:])[:, 2:4].norm(dim=-1).mean())  # of the heading
     assert errors[1] < 0.7 * errors[0]
+
+
+@pytest.mark.parametrize(
+    "known", [(6, 2), FeatureLayout(load_robot("cliff_cart"))], ids=["sizes alone", "a law with nothing unknown"]
+)
+def test_physics_wants_a_robot_whose_law_has_unknown_constants(known):
+    with pytest.raises(ConfigError, match="whose law of motion has unknown constants, one of bicycle; got "):
+        physics.new(physics.Config(), known, 0)
 
 
 def test_a_search_narrows_down_to_the_least_error():

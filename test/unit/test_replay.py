@@ -1,5 +1,7 @@
 """What the replay buffer hands out as a sequence, and to whom."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from learning_driver import CARTPOLE, transition
@@ -178,3 +180,21 @@ def test_a_member_whose_chunks_all_count_zero_sees_everything():
     starts = buffer.starts(1, False)
     for seed in range(10):
         assert all(len(own) >= len(starts) for own in resampled(buffer, starts, 5, seed))
+
+
+def test_what_was_earned_and_where_it_ended_is_kept_beside_the_states():
+    buffer = ReplayBuffer(2000, 5, 1, DT)
+    for k in range(2 * HELD_OUT * CHUNK):
+        buffer.add(replace(transition(k), reward=0.5 * k, terminal=k % 7 == 0))
+    after, rewards, ends = buffer.outcomes()
+    assert len(after) == 2 * (HELD_OUT - 1) * CHUNK  # what is held out is not learned from
+    np.testing.assert_array_equal(rewards, 0.5 * (after[:, 0] - 1))
+    np.testing.assert_array_equal(ends, (after[:, 0] - 1) % 7 == 0)
+
+
+def test_nobody_knows_what_was_earned_before_the_buffer_began():
+    buffer = ReplayBuffer(2000, 5, 1, DT)
+    buffer.begin_with(filled(100).pieces(100))
+    assert len(buffer.outcomes()[0]) == 0
+    buffer.add(transition(100))
+    assert len(buffer.outcomes()[0]) == 1

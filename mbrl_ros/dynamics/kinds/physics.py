@@ -1,6 +1,9 @@
-"""Known structure with unknown constants, fitted by gradient through K steps of it.
+"""A robot's own law of motion with unknown constants, fitted by gradient through K steps of it.
 
-s' = step(constants, s, a),   constants = low + (high - low) sigmoid(theta)
+s' = law(constants, s, a),   constants = low + (high - low) sigmoid(theta)
+
+The law is that of the robot file (robots/laws/), the one definition that also moves the robot in simulation; what the
+file says of the constants is not looked at.
 """
 
 from __future__ import annotations
@@ -10,26 +13,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mbrl_ros.config import setting
+from mbrl_ros.config import ConfigError
+from mbrl_ros.dynamics.analytic import AnalyticModel
 from mbrl_ros.dynamics.ensemble import Normaliser
 from mbrl_ros.dynamics.fitting import Step
 from mbrl_ros.dynamics.sizes import Sizes
-from mbrl_ros.dynamics.structure import STRUCTURES, Structure
 from mbrl_ros.dynamics.training import SMOOTH_L1
+from mbrl_ros.known import LAWS, the
+from mbrl_ros.robots.features import FeatureLayout
 
 
 @dataclass(frozen=True)
 class Config:
     """Physics with constants to be found. One member: it has no doubt."""
 
-    structure: str = setting("bicycle", "what is known", choices=tuple(STRUCTURES))
-
 
 @dataclass(frozen=True)
 class Physics:
-    structure: Structure
+    law: AnalyticModel
+    ranges: dict[str, tuple[float, float]]  # of each unknown constant
     theta: Tensor  # (P,)
-    dt: float
     normaliser: Normaliser  # only the loss asks for it
     action_offset: Tensor  # (A,)
     action_scale: Tensor  # (A,)
@@ -43,27 +46,28 @@ class Physics:
     @property
     def constants(self) -> dict[str, Tensor]:
         share = torch.sigmoid(self.theta)
-        return {
-            name: low + (high - low) * share[i] for i, (name, (low, high)) in enumerate(self.structure.ranges.items())
-        }
+        return {name: low + (high - low) * share[i] for i, (name, (low, high)) in enumerate(self.ranges.items())}
 
     def rollout(self, states: Tensor, actions: Tensor) -> Tensor:
         """States (M, B, S) and actions (M, B, H, A) in physical units -> the states that follow (M, B, H, S)."""
-        x, out, constants = states, [], self.constants
-        for k in range(actions.shape[2]):
-            x = self.structure.step(constants, x, actions[:, :, k], self.dt)
-            out.append(x)
-        return torch.stack(out, 2)
+        return self.law.rollout(states, actions, self.constants)
 
     differentiable_rollout = rollout
 
 
-def new(config: Config, sizes, seed: int) -> Physics:
+def new(config: Config, layout: FeatureLayout, seed: int) -> Physics:
     """Every constant in the geometric middle of its range; there is nothing random about it."""
-    known, structure = Sizes.of(sizes), STRUCTURES[config.structure]
-    share = [((low * high) ** 0.5 - low) / (high - low) for low, high in structure.ranges.values()]
-    theta = torch.logit(torch.tensor(share))
-    return Physics(structure, theta, known.dt, known.normaliser, known.action_offset, known.action_scale)
+    spec = layout.spec if isinstance(layout, FeatureLayout) else None
+    ranges = getattr(the("law", spec.law), "UNKNOWN", None) if spec and spec.law else None
+    if not ranges:
+        laws = [name for name in LAWS if hasattr(the("law", name), "UNKNOWN")]
+        raise ConfigError(
+            "a model of physics needs the layout of a robot whose law of motion has unknown constants, one of "
+            f"{', '.join(laws)}; got {f'robot {spec.name}' if spec else layout}"
+        )
+    share = [((low * high) ** 0.5 - low) / (high - low) for low, high in ranges.values()]
+    sizes, theta = Sizes.of(layout), torch.logit(torch.tensor(share))
+    return Physics(AnalyticModel(spec), ranges, theta, sizes.normaliser, sizes.action_offset, sizes.action_scale)
 
 
 def loss(model, states: Tensor, actions: Tensor, step: Step) -> Tensor:

@@ -1,6 +1,6 @@
-"""A network on top of physics: it learns what the known structure leaves over, and nothing where it leaves nothing.
+"""A network on top of physics: it learns what the known law leaves over, and nothing where it leaves nothing.
 
-    s' = step(constants, s, a) + step_std * f(s, a)         minimise   error + penalty * |f|^2
+    s' = law(constants, s, a)  + step_std * f(s, a)         minimise   error + penalty * |f|^2
 
 Both are fitted at once, constants from where they were; the penalty has them explain what they can.
 """
@@ -18,15 +18,14 @@ from mbrl_ros.dynamics.fitting import Step
 from mbrl_ros.dynamics.kinds import physics
 from mbrl_ros.dynamics.network import Layers, random_layers
 from mbrl_ros.dynamics.sizes import Sizes, normalised
-from mbrl_ros.dynamics.structure import STRUCTURES
 from mbrl_ros.dynamics.training import SMOOTH_L1
+from mbrl_ros.robots.features import FeatureLayout
 
 
 @dataclass(frozen=True)
 class Config:
     """Physics and an ensemble of networks that correct it."""
 
-    structure: str = setting("bicycle", "what is known", choices=tuple(STRUCTURES))
     members: int = setting(5, "networks", low=1, high=50)
     width: int = setting(64, "units a hidden layer", low=4, high=4096)
     layers: int = setting(2, "hidden layers", low=1, high=8)
@@ -63,20 +62,19 @@ class Residual:
         x, out, added, constants = states, [], [], self.physics.constants
         for k in range(actions.shape[2]):
             added.append(self.net(torch.cat(normalised(self, x, actions[:, :, k]), -1)))
-            known = self.physics.structure.step(constants, x, actions[:, :, k], self.physics.dt)
-            x = known + self.normaliser.step_std * added[-1]
+            known = self.physics.law.rollout(x, actions[:, :, k : k + 1], constants)
+            x = known[:, :, 0] + self.normaliser.step_std * added[-1]
             out.append(x)
         return torch.stack(out, 2), torch.stack(added, 2)
 
 
-def new(config: Config, sizes, seed: int) -> Residual:
-    known = Sizes.of(sizes)
-    return on_top(config, physics.new(physics.Config(config.structure), known, seed), known, seed)
+def new(config: Config, layout: FeatureLayout, seed: int) -> Residual:
+    return on_top(config, physics.new(physics.Config(), layout, seed), seed)
 
 
-def on_top(config: Config, base: physics.Physics, sizes, seed: int) -> Residual:
+def on_top(config: Config, base: physics.Physics, seed: int) -> Residual:
     """Of physics that may have been fitted before: constants found first are better than constants found beside."""
-    known = Sizes.of(sizes)
+    known = Sizes.of(base.law.layout)
     units = [known.state + known.action, *[config.width] * config.layers, known.state]
     net = random_layers(config.members, units, torch.Generator().manual_seed(seed))
     return Residual(config, base, net, known.normaliser, known.action_offset, known.action_scale)

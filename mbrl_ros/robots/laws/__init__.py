@@ -8,5 +8,10 @@ then the joints' positions, then their velocities, as the robot file orders them
     lost(spec, motion)                   whether one motion (N,) has come to an end from which no target leads back
     exact                                whether one step of any length is as good as many small ones
 
-so that what steps the robot and what plans through it are one definition.
+so that what steps the robot and what plans through it are one definition. Where numbers of it may have to be found in
+how the robot moves (dynamics/kinds/physics.py), it also has
+
+    UNKNOWN                              name -> (lowest, highest)
+    constants(spec)                      what the robot file says of them
+    after(..., found)                    with these in their place, numbers or tensors; None: the robot file's
 """

@@ -12,6 +12,11 @@ from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.spec import RobotSpec
 
 exact = False
+UNKNOWN = {
+    "wheelbase": (0.05, 5.0),  # m
+    "speed_kp": (0.1, 50.0),  # 1/s
+    "steer_kp": (0.1, 50.0),
+}
 
 
 def begun(spec: RobotSpec, random: np.random.Generator) -> np.ndarray:
@@ -23,16 +28,17 @@ def begun(spec: RobotSpec, random: np.random.Generator) -> np.ndarray:
     return np.zeros(10)
 
 
-def after(m, spec: RobotSpec, motion, target, dt: float):
-    gains, rates = [j.kp for j in spec.joints], [j.velocity for j in spec.joints]
-    return driven(m, motion, target, spec.constant("wheelbase"), gains, rates, dt)
+def constants(spec: RobotSpec) -> dict[str, float]:
+    """What the robot file says of what may be unknown."""
+    return {"wheelbase": spec.constant("wheelbase"), "speed_kp": spec.joints[0].kp, "steer_kp": spec.joints[1].kp}
 
 
-def driven(m, motion, target, wheelbase, gains, rates, dt: float):
-    """The same with the constants in hand: numbers, or tensors that are to be fitted. Gains and rates (2,)."""
+def after(m, spec: RobotSpec, motion, target, dt: float, found=None):
+    known = found or constants(spec)
+    wheelbase, (fastest, quickest) = known["wheelbase"], (j.velocity for j in spec.joints)
     x, y, heading, speed, steer = (motion[..., i] for i in (0, 1, 2, 6, 7))
-    gain = m.clip(gains[0] * (target[..., 0] - speed), -rates[0], rates[0])
-    turn = m.clip(gains[1] * (target[..., 1] - steer), -rates[1], rates[1])
+    gain = m.clip(known["speed_kp"] * (target[..., 0] - speed), -fastest, fastest)
+    turn = m.clip(known["steer_kp"] * (target[..., 1] - steer), -quickest, quickest)
     half = speed + gain * dt / 2  # of the way: the middle of a step stands for all of it
     middle = heading + half / wheelbase * m.tan(steer + turn * dt / 2) * dt / 2
     x, y = x + half * m.cos(middle) * dt, y + half * m.sin(middle) * dt
