@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mbrl_ros.bench.student import Trial
 from mbrl_ros.config import ConfigError
 
 GOOD = 200.0  # the most that a trial can earn
@@ -21,17 +22,6 @@ HOW = (
     "settings take seconds a decision: DIR/bin/python mbrl_ros/bench/pets_peer.py > FILE for hours, then --peer-lines "
     "FILE"
 )
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One trial, from its start until it is over, and all that came before it."""
-
-    earned: float
-    steps: int  # real ones so far
-    seconds: float  # since the first step, of the wall clock
-    processor: float  # of one core: the same where nothing else runs
-    explored: bool  # by random motion
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from rich.table import Table
 
 from mbrl_ros.bench import pets_ours
 from mbrl_ros.bench.kept import Kept
-from mbrl_ros.bench.pets import HOW, Trial, as_rows, check_peer, comparison, read, theirs
+from mbrl_ros.bench.pets import HOW, as_rows, check_peer, comparison, read, theirs
 from mbrl_ros.bench.pets_picture import plot_pets
+from mbrl_ros.bench.student import Trial
 from mbrl_ros.bench.wide_table import print_whole
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.report import SCHEMA, write_report
@@ -24,7 +25,7 @@ TRIALS, PEER_TRIALS = 4, 40
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(f"of pets; --seeds are ours ({SEEDS}), from --seed on")
+    group = parser.add_argument_group(f"of pets and environment; --seeds are ours ({SEEDS} and 3), from --seed on")
     group.add_argument("--trials", type=int, default=TRIALS, help=f"that we plan, for each seed ({TRIALS})")
     group.add_argument("--peer-python", type=Path, metavar="PATH", help="a Python that has mbrl-lib, to be run beside")
     group.add_argument("--peer-seeds", type=int, default=PEER_SEEDS, help=f"of it, from --seed on ({PEER_SEEDS})")

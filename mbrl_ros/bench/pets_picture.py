@@ -10,7 +10,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-from mbrl_ros.bench.pets import GOOD, Trial  # noqa: E402
+from mbrl_ros.bench.pets import GOOD  # noqa: E402
+from mbrl_ros.bench.student import Trial  # noqa: E402
 
 SHORTEST = 0.1  # s that can be told apart here
 

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from mbrl_ros.bench import pets_ours
-from mbrl_ros.bench.pets import SCRIPT, Reached, Trial, as_rows, comparison, reached, read
+from mbrl_ros.bench.pets import SCRIPT, Reached, as_rows, comparison, reached, read
+from mbrl_ros.bench.student import Trial
 from mbrl_ros.cli import main
 from mbrl_ros.config import ConfigError
 
@@ -21,9 +22,9 @@ SLOW = [trial(200, 200, explored=True), trial(20, 220), trial(30, 250)]
 
 def test_two_trials_of_random_motion_are_enough_to_balance_the_next_one():
     found = pets_ours.trials(0, 1)
-    assert found[-2].explored and found[-2].steps == pets_ours.EXPLORED
+    assert found[-2].explored and found[-2].steps == pets_ours.STUDIES.explored
     assert not found[-1].explored and found[-1].earned >= 150
-    assert found[-1].steps == pets_ours.EXPLORED + found[-1].earned
+    assert found[-1].steps == pets_ours.STUDIES.explored + found[-1].earned
     assert all(t.earned < 100 for t in found[:-1])
 
 
