@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(run: RunConfig, args: argparse.Namespace, console: Console) -> None:
+    args.seeds = USUAL_SEEDS if args.seeds is None else args.seeds
     judging.check(args, run)
     run = with_policy(run, args.policy)
     spec = load_robot(run.planner.robot)
@@ -132,7 +133,7 @@ def _policy(run: RunConfig, ways: Sequence[RunConfig], spec: RobotSpec, console:
 
 
 def _seeds(args: argparse.Namespace) -> list[int]:
-    return list(range(args.seed, args.seed + (USUAL_SEEDS if args.seeds is None else args.seeds)))
+    return list(range(args.seed, args.seed + args.seeds))
 
 
 def _config(run: RunConfig) -> dict:

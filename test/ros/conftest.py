@@ -22,7 +22,7 @@ from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.spin import SteadyExecutor
 from mbrl_ros.up.discovery import THEIR_WORD, environment
 
-PATIENCE = 30.0  # s, generous: machines differ
+PATIENCE = 90.0  # s, generous: machines differ, and while many start, nodes find each other only after many seconds
 DOMAINS = range(1, 101)
 ROOM = 1000  # a lockstep graph says more between two looks than a control loop wants to keep
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from asking import ask
+from conftest import PATIENCE
 
 from mbrl_ros.nodes import topics
 from mbrl_ros.nodes.messages.motion import applied_of, mode_of, plan_message, target_of
@@ -19,7 +20,6 @@ from mbrl_ros.paths import share
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.types import BaseState, Event, Plan, RobotState
 
-PATIENCE = 20.0  # s, generous: machines differ
 SAMPLE = 0.01  # s
 QUICK = ("blend:=0.1", "sit_time:=0.1", "max_age:=0.4")  # ages that a busy machine does not reach
 

@@ -242,8 +242,8 @@ def test_lockstep_can_be_stepped_by_hand(lockstep):
 def test_bridge_ends_with_status_0_on_both_signals(driven):
     driven.process.send_signal(signal.SIGINT)
     assert driven.process.wait(10) == 0
-    other = driven.processes.start("bridge")
-    driven.probe.spin(3.0)
+    other, states = driven.processes.start("bridge"), driven.probe.collect(topics.JOINT_STATES)
+    driven.probe.until(lambda: states, "its first state")
     other.send_signal(signal.SIGTERM)
     assert other.wait(10) == 0
 

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import rclpy
+from conftest import PATIENCE
 from geometry_msgs.msg import Twist
 
 from mbrl_ros.nodes import commander, topics
@@ -19,7 +20,6 @@ from mbrl_ros.types import Plan
 SPEC = load_robot("go1_like")
 FIRST, SECOND = (-0.2, 0.0, 0.5), (0.3, 0.0, 0.0)
 HOLD = 1.0
-PATIENCE = 30.0
 
 
 class Planner:

@@ -61,7 +61,7 @@ def test_a_frozen_imu_is_a_lost_state_that_is_named_and_comes_back(walking, prob
     walking.spoil = swinging(walking, frozen_imu)
     walking.applies("damping", action=Action.DAMP)
     walking.until(lambda: walking.diagnostics[-1]["unbelieved"] == "imu frozen", "the reason")
-    assert {"stance: state lost: imu frozen", "damp: state lost: imu frozen"} <= set(told)
+    walking.until(lambda: "damp: state lost: imu frozen" in told, "the event")
     assert int(walking.diagnostics[-1]["state_imu_frozen"]) > 0
     walking.spoil = None
     walking.until(lambda: walking.call(topics.STAND_UP)[0], "a believed state")

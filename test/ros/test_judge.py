@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rclpy
+from conftest import PATIENCE
 from geometry_msgs.msg import Twist
 
 from mbrl_ros.nodes import diagnostic_keys as keys
@@ -22,7 +23,6 @@ from mbrl_ros.types import Action, BaseState, Command, Event, Flag, Plan, RobotM
 
 SPEC = load_robot("go1_like")
 DT = SPEC.dt_ns
-PATIENCE = 30.0
 START_NS = 1_000_000_000
 
 
