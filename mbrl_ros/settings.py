@@ -184,7 +184,7 @@ class PlannerConfig(Shared):
 
     @property
     def searching(self) -> str:
-        """Name of the section that the planner reads; `prior` has none, and takes its horizon from mppi."""
+        """Name of the section that the planner reads; one that has none of its own reads that of mppi."""
         return self.planner if hasattr(self, self.planner) else "mppi"
 
     @property

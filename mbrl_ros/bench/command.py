@@ -13,12 +13,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mbrl_ros.bench import doubt_command, driven_command, experiments_command, soak_command
+from mbrl_ros.bench import (
+    doubt_command,
+    driven_command,
+    environment_command,
+    experiments_command,
+    pets_command,
+    soak_command,
+)
 from mbrl_ros.bench.contenders import missing
 from mbrl_ros.bench.doubt_command import DOUBT
 from mbrl_ros.bench.driven_command import POLICY, PUSHES
+from mbrl_ros.bench.environment_command import ENVIRONMENT
 from mbrl_ros.bench.experiments import SUITES
 from mbrl_ros.bench.grid import AXES, chosen_shapes, chosen_threads, of_shape
+from mbrl_ros.bench.pets_command import PETS
 from mbrl_ros.bench.plan_plot import plot_plans
 from mbrl_ros.bench.plan_table import detail_table, plan_table
 from mbrl_ros.bench.planning import PlanRow, bench_shape
@@ -49,11 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("all", PLAN, LEARN, PUSHES, POLICY, DOUBT, SOAK, *SUITES),
+        choices=("all", PLAN, LEARN, PUSHES, POLICY, DOUBT, SOAK, PETS, ENVIRONMENT, *SUITES),
         default="all",
         help="plan: plans of many shapes, beside pytorch_mppi; learn: training; all (default): both; "
         "pushes: who stays up, policy or planner; policy: what they cost, and in how much time; "
         "soak: hours of robot time, and what they do to memory; "
+        "pets: a cartpole learned beside mbrl-lib's PETS; "
+        "environment: that or another (RUN: gymnasium/NAME, dm_control/NAME) learned from nothing, its reward, too; "
         + "; ".join(f"{name}: {what}" for name, (_, what) in SUITES.items()),
     )
     parser.add_argument("given", nargs="?", metavar="RUN", help="as --run")
@@ -69,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     driven_command.add_arguments(parser)
     soak_command.add_arguments(parser)
     experiments_command.add_arguments(parser)
+    pets_command.add_arguments(parser)
     parser.add_argument("--rounds", type=int, default=10, help="over which a ratio's spread is given (10)")
     parser.add_argument("--calls", type=int, default=10, help="of each part in a round, fewer where they are long (10)")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well, half a minute a shape")
@@ -80,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
     if args.rounds < 1 or args.calls < 1:
         raise ConfigError("--rounds and --calls are at least 1")
     check_report(args.report)
+    if args.what == ENVIRONMENT:
+        return environment_command.run(args, Console(highlight=False, soft_wrap=True))
     run = with_settings(load_run(args.given or args.run_name), args.settings).with_setting("seed", args.seed, "--seed")
     for name, (setting, _) in TRAINING.items():
         if getattr(args, name) is not None:
@@ -87,6 +101,8 @@ def run(args: argparse.Namespace) -> int:
     console, plans, trained = Console(highlight=False, soft_wrap=True), [], []
     if args.what in SUITES:
         return experiments_command.run(args, console)
+    if args.what == PETS:
+        return pets_command.run(args, console)
     if args.what == SOAK:
         return soak_command.run(run, args, console)
     if args.what == DOUBT:
