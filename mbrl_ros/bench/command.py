@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mbrl_ros.bench import doubt_command, driven_command, experiments_command, soak_command
+from mbrl_ros.bench import doubt_command, driven_command, experiments_command, ladder_command, soak_command
 from mbrl_ros.bench.contenders import missing
 from mbrl_ros.bench.doubt_command import DOUBT
 from mbrl_ros.bench.driven_command import POLICY, PUSHES
 from mbrl_ros.bench.experiments import SUITES
 from mbrl_ros.bench.grid import AXES, chosen_shapes, chosen_threads, of_shape
+from mbrl_ros.bench.ladder_command import LADDER
 from mbrl_ros.bench.plan_plot import plot_plans
 from mbrl_ros.bench.plan_table import detail_table, plan_table
 from mbrl_ros.bench.planning import PlanRow, bench_shape
@@ -49,11 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("all", PLAN, LEARN, PUSHES, POLICY, DOUBT, SOAK, *SUITES),
+        choices=("all", PLAN, LEARN, PUSHES, POLICY, DOUBT, SOAK, LADDER, *SUITES),
         default="all",
         help="plan: plans of many shapes, beside pytorch_mppi; learn: training; all (default): both; "
         "pushes: who stays up, policy or planner; policy: what they cost, and in how much time; "
         "soak: hours of robot time, and what they do to memory; "
+        "ladder: every planner, model and treatment of doubt, on every task; "
         + "; ".join(f"{name}: {what}" for name, (_, what) in SUITES.items()),
     )
     parser.add_argument("given", nargs="?", metavar="RUN", help="as --run")
@@ -69,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     driven_command.add_arguments(parser)
     soak_command.add_arguments(parser)
     experiments_command.add_arguments(parser)
+    ladder_command.add_arguments(parser)
     parser.add_argument("--rounds", type=int, default=10, help="over which a ratio's spread is given (10)")
     parser.add_argument("--calls", type=int, default=10, help="of each part in a round, fewer where they are long (10)")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well, half a minute a shape")
@@ -87,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
     console, plans, trained = Console(highlight=False, soft_wrap=True), [], []
     if args.what in SUITES:
         return experiments_command.run(args, console)
+    if args.what == LADDER:
+        return ladder_command.run(args, console)
     if args.what == SOAK:
         return soak_command.run(run, args, console)
     if args.what == DOUBT:

@@ -1,0 +1,56 @@
+"""The ladder in the terminal, and the same as Markdown for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from mbrl_ros.bench.ladder_rows import Row
+
+COLUMNS = (
+    "task", "rung", "planner", "model", "treatment", "return", "95%", "lowest .. highest", "over the base, 95%", "",
+    "at goal", "outside", "falls", "robot s", "fit s", "ms",
+)  # fmt: skip
+
+
+def table(rows: Sequence[Row], title: str) -> Table:
+    shown = Table(title=title, title_justify="left")
+    for column in COLUMNS:
+        shown.add_column(column, justify="left" if column in COLUMNS[:5] else "right", no_wrap=True)
+    for at, row in enumerate(rows):
+        shown.add_row(*line(row), end_section=at + 1 == len(rows) or rows[at + 1].task != row.task)
+    return shown
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    lines = [COLUMNS, ["---"] * len(COLUMNS), *map(line, rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def line(row: Row) -> list[str]:
+    """As many words as there are columns; a rung that was not climbed says why where its return would be."""
+    about = [row.task, f"{row.axis} {row.name}", row.planner, row.model, row.treatment]
+    if row.excuse:
+        return [*about, f"not here: {row.excuse}", *[""] * (len(COLUMNS) - len(about) - 1)]
+    gain = "" if row.gain is None else f"{row.gain:+.1f}"
+    if row.gain_interval:
+        gain += f" ({row.gain_interval[0]:+.1f} .. {row.gain_interval[1]:+.1f})"
+    return [
+        *about,
+        f"{row.mean:.1f}",
+        f"{row.interval[0]:.1f} .. {row.interval[1]:.1f}" if row.interval else "-",
+        f"{row.lowest:.1f} .. {row.highest:.1f}",
+        gain,
+        row.verdict,
+        _share(row.at_goal),
+        _share(row.outside),
+        f"{row.falls:.1f}",
+        f"{row.robot_seconds:.0f}",
+        "-" if row.fit_seconds is None else f"{row.fit_seconds:.1f}",
+        f"{row.decision_ms:.1f}",
+    ]
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.0f}%"
