@@ -16,7 +16,7 @@ from mbrl_ros.bench.ladder_budgets import BUDGETS, QUICK, Budget, quick
 from mbrl_ros.bench.ladder_cell import climbed
 from mbrl_ros.bench.ladder_picture import plot_ladder
 from mbrl_ros.bench.ladder_rows import Row, row
-from mbrl_ros.bench.ladder_table import table
+from mbrl_ros.bench.ladder_table import excuses, table
 from mbrl_ros.bench.wide_table import print_whole
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.report import SCHEMA, write_report
@@ -51,6 +51,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     rows = _climb(chosen, budgets, seeds, kept, console)
     title = f"mbrl bench ladder, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
     print_whole(console, table(rows, title))
+    for line in excuses(rows):
+        console.print(f"not here: {line}", markup=False)
     if args.quick:
         console.print(MEANS_NOTHING, markup=False)
     if args.report:

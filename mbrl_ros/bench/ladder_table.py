@@ -12,6 +12,7 @@ COLUMNS = (
     "task", "rung", "planner", "model", "treatment", "return", "95%", "lowest .. highest", "over the base, 95%", "",
     "at goal", "outside", "falls", "robot s", "fit s", "ms",
 )  # fmt: skip
+NOT_HERE = "not here"
 
 
 def table(rows: Sequence[Row], title: str) -> Table:
@@ -23,16 +24,28 @@ def table(rows: Sequence[Row], title: str) -> Table:
     return shown
 
 
+def excuses(rows: Sequence[Row]) -> list[str]:
+    """Why rungs were not climbed, a line a reason."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        if row.excuse:
+            found.setdefault(row.excuse, {}).setdefault(f"{row.axis} {row.name}", []).append(row.task)
+    return [
+        "; ".join(f"{rung} ({', '.join(tasks)})" for rung, tasks in rungs.items()) + f": {why}"
+        for why, rungs in found.items()
+    ]
+
+
 def markdown(rows: Sequence[Row]) -> str:
     lines = [COLUMNS, ["---"] * len(COLUMNS), *map(line, rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def line(row: Row) -> list[str]:
-    """As many words as there are columns; a rung that was not climbed says why where its return would be."""
+    """As many words as there are columns; why a rung was not climbed, `excuses` say."""
     about = [row.task, f"{row.axis} {row.name}", row.planner, row.model, row.treatment]
     if row.excuse:
-        return [*about, f"not here: {row.excuse}", *[""] * (len(COLUMNS) - len(about) - 1)]
+        return [*about, NOT_HERE, *[""] * (len(COLUMNS) - len(about) - 1)]
     gain = "" if row.gain is None else f"{row.gain:+.1f}"
     if row.gain_interval:
         gain += f" ({row.gain_interval[0]:+.1f} .. {row.gain_interval[1]:+.1f})"
