@@ -16,7 +16,7 @@ from mbrl_ros.bench.ladder_budgets import BUDGETS, QUICK, Budget, quick
 from mbrl_ros.bench.ladder_cell import climbed
 from mbrl_ros.bench.ladder_picture import plot_ladder
 from mbrl_ros.bench.ladder_rows import Row, row
-from mbrl_ros.bench.ladder_table import excuses, table
+from mbrl_ros.bench.ladder_table import excuses, markdown, table
 from mbrl_ros.bench.wide_table import print_whole
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.report import SCHEMA, write_report
@@ -59,7 +59,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
         mappings = [asdict(each) for each in rows]
         write_report(args.report, {"schema": SCHEMA, "config": config, "seeds": list(seeds), "rows": mappings})
         kept.remove()
-        console.print(f"report written to {args.report}", markup=False)
+        text = args.report.with_suffix(".md")
+        text.write_text(f"{title}\n\n{markdown(rows)}")
+        console.print(f"report written to {args.report}, as Markdown to {text}", markup=False)
         if any(each.seeds for each in rows):
             picture = plot_ladder(rows, args.report.with_suffix(".png"), title)
             console.print(f"plot written to {picture}", markup=False)

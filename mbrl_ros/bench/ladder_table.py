@@ -37,8 +37,16 @@ def excuses(rows: Sequence[Row]) -> list[str]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    lines = [COLUMNS, ["---"] * len(COLUMNS), *map(line, rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    """A table a task, without what its rungs share and what their names say."""
+    columns = [column for column in COLUMNS if column not in (*COLUMNS[:1], *COLUMNS[2:5], "robot s")]
+    parts = []
+    for task in dict.fromkeys(row.task for row in rows):
+        climbed = [dict(zip(COLUMNS, line(row), strict=True)) for row in rows if row.task == task and row.seeds]
+        if climbed:
+            cells = [columns, ["---"] * len(columns), *([words[column] for column in columns] for words in climbed)]
+            lines = "\n".join(f"| {' | '.join(each)} |" for each in cells)
+            parts.append(f"**{task}**\n\n{lines}\n")
+    return "\n".join([*parts, *(f"Not here: {each}.\n" for each in excuses(rows))])
 
 
 def line(row: Row) -> list[str]:

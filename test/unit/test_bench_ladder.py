@@ -145,8 +145,10 @@ def test_a_row_has_a_word_for_every_column_and_what_is_not_there_is_not_made_up(
     words = dict(zip(COLUMNS, line(found), strict=True))
     assert (words["return"], words["at goal"], words["outside"]) == ("2.0", "50%", "-")
     missing = [row(task, rung("model physics"), "not known", (), ()) for task in ("rover", "hand")]
-    assert missing[0].mean is None and "not here" in markdown(missing)
+    assert missing[0].mean is None and "not here" in line(missing[0])
     assert excuses(missing) == ["model physics (rover, hand): not known"]
+    text = markdown([found, *missing])
+    assert "| planner cem | 2.0 |" in text and "Not here: model physics (rover, hand): not known." in text
 
 
 def test_what_was_climbed_before_an_end_is_not_climbed_again(monkeypatch, tmp_path, capsys):
@@ -172,7 +174,7 @@ def test_what_was_climbed_before_an_end_is_not_climbed_again(monkeypatch, tmp_pa
     assert [r["name"] for r in report["rows"]] == ["shooting", "cem", "mppi", "expectation"]
     assert [r["mean"] for r in report["rows"]] == [4.5] * 4 and report["seeds"] == [0, 1]
     assert report["rows"][0].keys() == report["rows"][3].keys()
-    assert file.with_suffix(".png").stat().st_size > 1000
+    assert file.with_suffix(".png").stat().st_size > 1000 and "planner cem" in file.with_suffix(".md").read_text()
     assert "cannot be told" in capsys.readouterr().out
 
 
