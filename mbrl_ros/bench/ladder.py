@@ -79,5 +79,5 @@ def excuse(task: str, rung: Rung) -> str:
     if rung.planner == PEER and not has("pytorch_mppi"):
         return "not installed: pip install 'mbrl_ros[bench]'"
     if rung.planner == "mbrl-lib PETS":
-        return "wants packages of its own versions: it runs in an environment of its own, and is compared there"
+        return "it wants packages of versions of its own, so it runs in an environment of its own and not beside these"
     return ""

@@ -21,8 +21,8 @@ class Budget:
     seconds: float  # of robot time to learn from; the first fit of `fits` comes after its share of them
     judged: float  # s of the episode that counts
     passes: int = 300  # rows through a network, a decision
-    fits: int = 6  # evenly spaced, each from where the one before has ended
-    steps: int = 100  # down the gradient, each fit
+    fits: int = 5  # evenly spaced, each from where the one before has ended
+    steps: int = 300  # down the gradient, each fit
     batch: int = 64  # windows a member and step
     restart: float = 0.0  # s after which the robot begins anew while it learns; 0: never
 

@@ -27,7 +27,7 @@ DIFFUSION_STEPS = 4
 STARTS, WALK = 8, 1  # of a sample of the energy model: starts looked at, and steps down from the best
 ENERGY = {"particles": 1, "starts": STARTS, "steps": WALK, "offered": 16, "chains": 2, "chain_steps": 3}
 PASSES = {"diffusion": DIFFUSION_STEPS, "energy": STARTS + 3 * WALK}  # of a network a step; 1 of the others
-ROLLOUT = 4  # steps of a window at most
+ROLLOUT = 2  # steps of a window at most
 SINGLE_STEPS = ("diffusion", "energy")  # whose loss does not roll
 
 

@@ -10,7 +10,7 @@ from mbrl_ros.bench.ladder_rows import Row
 
 COLUMNS = (
     "task", "rung", "planner", "model", "treatment", "return", "95%", "lowest .. highest", "over the base, 95%", "",
-    "at goal", "outside", "falls", "robot s", "fit s", "ms",
+    "at goal", "outside", "falls", "while learning", "robot s", "fit s", "ms",
 )  # fmt: skip
 NOT_HERE = "not here"
 
@@ -67,6 +67,7 @@ def line(row: Row) -> list[str]:
         _share(row.at_goal),
         _share(row.outside),
         f"{row.falls:.1f}",
+        "-" if row.learning_falls is None else f"{row.learning_falls:.1f}",
         f"{row.robot_seconds:.0f}",
         "-" if row.fit_seconds is None else f"{row.fit_seconds:.1f}",
         f"{row.decision_ms:.1f}",
