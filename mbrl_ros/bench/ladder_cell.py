@@ -22,6 +22,7 @@ from mbrl_ros.robots.obstacles import on_map
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.runs import RunConfig, load_run
 
+FADED_IN = 5.0  # s at most
 HOLD = 2.0  # s of each command, where a robot follows commands
 
 
@@ -100,6 +101,8 @@ def _judged(rung: Rung, run: RunConfig, spec: RobotSpec, model, policy, budget: 
     session = driving(run, spec, model, seed, run.bridge.noise, policy)
     task, layout = session.agent.task, session.agent.layout
     _let_others_plan(rung, session.agent)
+    if task.goal is None:
+        _until_followed(session)
     took: list[float] = []
     session.agent.act = _timed(session.agent.act, took)
     violation, steps = getattr(task, "violation", None), round(budget.judged / spec.dt)
@@ -123,6 +126,14 @@ def _judged(rung: Rung, run: RunConfig, spec: RobotSpec, model, policy, budget: 
         "falls": falls,
         "decision_ms": float(np.median(took)),
     }
+
+
+def _until_followed(session: Session) -> None:
+    """A robot that stands takes a moment to be let go."""
+    for _ in range(round(FADED_IN / session.agent.spec.dt)):
+        if session.following:
+            return
+        session.step(np.zeros(session.agent.task.command_size))
 
 
 def _let_others_plan(rung: Rung, agent: Agent) -> None:
