@@ -18,6 +18,7 @@ from mbrl_ros.bench import (
     driven_command,
     environment_command,
     experiments_command,
+    ladder_command,
     pets_command,
     soak_command,
 )
@@ -27,6 +28,7 @@ from mbrl_ros.bench.driven_command import POLICY, PUSHES
 from mbrl_ros.bench.environment_command import ENVIRONMENT
 from mbrl_ros.bench.experiments import SUITES
 from mbrl_ros.bench.grid import AXES, chosen_shapes, chosen_threads, of_shape
+from mbrl_ros.bench.ladder_command import LADDER
 from mbrl_ros.bench.pets_command import PETS
 from mbrl_ros.bench.plan_plot import plot_plans
 from mbrl_ros.bench.plan_table import detail_table, plan_table
@@ -58,13 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("all", PLAN, LEARN, PUSHES, POLICY, DOUBT, SOAK, PETS, ENVIRONMENT, *SUITES),
+        choices=("all", PLAN, LEARN, PUSHES, POLICY, DOUBT, SOAK, PETS, ENVIRONMENT, LADDER, *SUITES),
         default="all",
         help="plan: plans of many shapes, beside pytorch_mppi; learn: training; all (default): both; "
         "pushes: who stays up, policy or planner; policy: what they cost, and in how much time; "
         "soak: hours of robot time, and what they do to memory; "
         "pets: a cartpole learned beside mbrl-lib's PETS; "
         "environment: that or another (RUN: gymnasium/NAME, dm_control/NAME) learned from nothing, its reward, too; "
+        "ladder: every planner, model and treatment of doubt, on every task; "
         + "; ".join(f"{name}: {what}" for name, (_, what) in SUITES.items()),
     )
     parser.add_argument("given", nargs="?", metavar="RUN", help="as --run")
@@ -81,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     soak_command.add_arguments(parser)
     experiments_command.add_arguments(parser)
     pets_command.add_arguments(parser)
+    ladder_command.add_arguments(parser)
     parser.add_argument("--rounds", type=int, default=10, help="over which a ratio's spread is given (10)")
     parser.add_argument("--calls", type=int, default=10, help="of each part in a round, fewer where they are long (10)")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well, half a minute a shape")
@@ -103,6 +107,8 @@ def run(args: argparse.Namespace) -> int:
         return experiments_command.run(args, console)
     if args.what == PETS:
         return pets_command.run(args, console)
+    if args.what == LADDER:
+        return ladder_command.run(args, console)
     if args.what == SOAK:
         return soak_command.run(run, args, console)
     if args.what == DOUBT:

@@ -15,7 +15,7 @@ from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.native import planning_model
 from mbrl_ros.known import the
 from mbrl_ros.planners import mppi
-from mbrl_ros.planners.problem import NoPlan, PlanResult
+from mbrl_ros.planners.problem import NoPlan, PlanResult, Problem
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import PlannerConfig
 
@@ -35,6 +35,11 @@ class Search:
         self._on_device: OnDevice | None = None
         self.situation: Situation | None = None
         self._build()
+
+    @property
+    def problem(self) -> Problem:
+        """As planners see it; another one after every change of model, policy, settings or samples."""
+        return self._problem
 
     def set_model(self, model) -> None:
         c = self.config

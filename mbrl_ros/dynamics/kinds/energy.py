@@ -85,9 +85,9 @@ class Energy:
         """Changes (B, n, S) after so many steps of Langevin, smaller and smaller."""
         for k in range(steps):
             length = FIRST * (LAST / FIRST) ** (k / max(1, steps - 1))
-            with torch.enable_grad():
-                at = change.detach().requires_grad_(True)
-                (slope,) = torch.autograd.grad(self.energy(given, at).sum(), at)
+            with torch.inference_mode(False), torch.enable_grad():  # also where plans are made, without gradients
+                at = change.detach().clone().requires_grad_(True)
+                (slope,) = torch.autograd.grad(self.energy(given.clone(), at).sum(), at)
             noise = torch.randn(change.shape, generator=generator)
             change = change - length * slope.clamp(-STEEPEST, STEEPEST) + math.sqrt(2 * length) * noise
             change = change.clamp(-BOX, BOX)

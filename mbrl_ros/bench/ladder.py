@@ -1,0 +1,83 @@
+"""The rungs of the ladder: each differs in one thing from the base of its task, or is a version of the whole.
+
+A rung that cannot be had on a task is named there with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mbrl_ros.bench.contenders import has
+
+PLANNERS = ("shooting", "cem", "icem", "mppi", "gradient", "mcts")
+MODELS = ("l2", "gaussian", "ensemble", "bayes", "energy", "diffusion", "physics")
+TREATMENTS = ("expectation", "ts1", "tsinf", "pessimism", "optimism", "cvar")
+TASKS = ("pendulum", "cartpole", "car", "cliff", "rover", "hand", "quadruped")
+BASE = "mppi", "ensemble", "expectation"
+SHIPPED, PEER = "policy", "pytorch_mppi"  # what decides in place of one of our planners
+
+STRUCTURED = {"car": "car"}  # task: what of it is known, in dynamics/structure.py
+SEARCHED = ("pendulum", "cartpole", "rover")  # tasks that a handful of choices a step is enough for
+DISTILLED = ("cartpole", "quadruped")  # whose run ships a policy
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to learn and to decide."""
+
+    axis: str  # what it varies: planner, model, treatment; or version, outside
+    name: str
+    planner: str
+    model: str
+    treatment: str
+
+    @property
+    def cell(self) -> str:
+        """What two rungs share that are the same on different axes."""
+        return f"{self.planner} {self.model} {self.treatment}"
+
+    @property
+    def is_base(self) -> bool:
+        return (self.planner, self.model, self.treatment) == BASE
+
+    def __str__(self) -> str:
+        return f"{self.axis} {self.name}"
+
+
+def _rungs() -> tuple[Rung, ...]:
+    planner, model, treatment = BASE
+    return (
+        *(Rung("planner", name, name, model, treatment) for name in PLANNERS),
+        *(Rung("model", name, planner, name, treatment) for name in MODELS),
+        *(Rung("treatment", name, planner, model, name) for name in TREATMENTS),
+        Rung("version", "v0", "shooting", "l2", "expectation"),
+        Rung("version", "v1", "mppi", "l2", "expectation"),
+        Rung("version", "v2", "mppi", "ensemble", "pessimism"),
+        Rung("version", "v3", SHIPPED, "ensemble", "expectation"),
+        Rung("version", "v5", "mcts", "ensemble", "expectation"),
+        Rung("outside", PEER, PEER, model, treatment),
+        Rung("outside", "torchrl", "torchrl", model, treatment),
+        Rung("outside", "mbrl-lib PETS", "mbrl-lib PETS", model, treatment),
+    )
+
+
+RUNGS = _rungs()
+
+
+def excuse(task: str, rung: Rung) -> str:
+    """Why the rung is not climbed on this task; empty where it is."""
+    if rung.model == "physics" and task not in STRUCTURED:
+        return "no structure of this task is written down in dynamics/structure.py"
+    if rung.planner == "gradient" and task == "rover":
+        return "motions are chosen by number, and a choice has no slope"
+    if rung.planner == "mcts" and task not in SEARCHED:
+        return "decisions are continuous, and three values of each would not do"
+    if rung.planner == SHIPPED and task not in DISTILLED:
+        return "no policy is shipped with its run: `mbrl distill` makes one from a model on disk"
+    if rung.planner == "torchrl":
+        return "its planners want an environment of its own kind: not wired here"
+    if rung.planner == PEER and not has("pytorch_mppi"):
+        return "not installed: pip install 'mbrl_ros[bench]'"
+    if rung.planner == "mbrl-lib PETS":
+        return "it wants packages of versions of its own, so it runs in an environment of its own and not beside these"
+    return ""

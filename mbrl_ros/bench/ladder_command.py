@@ -1,0 +1,135 @@
+"""`mbrl bench ladder`: every planner, model and treatment on the tasks where it applies, with the same budgets."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mbrl_ros.bench.kept import Kept
+from mbrl_ros.bench.ladder import RUNGS, TASKS, Rung, excuse
+from mbrl_ros.bench.ladder_budgets import BUDGETS, QUICK, Budget, quick
+from mbrl_ros.bench.ladder_cell import climbed
+from mbrl_ros.bench.ladder_picture import plot_ladder
+from mbrl_ros.bench.ladder_rows import Row, row
+from mbrl_ros.bench.ladder_table import excuses, markdown, table
+from mbrl_ros.bench.wide_table import print_whole
+from mbrl_ros.config import ConfigError
+from mbrl_ros.control.report import SCHEMA, write_report
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.runs import load_run
+
+LADDER, USUAL_SEEDS = "ladder", 5
+MEANS_NOTHING = (
+    "--quick: hardly any data, training or search. These figures mean nothing; they show that every rung runs."
+)
+Chosen = list[tuple[str, tuple[Rung, ...]]]  # a task, and its rungs
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(f"of the ladder; --seeds is {USUAL_SEEDS}")
+    group.add_argument("--tasks", nargs="+", choices=TASKS, metavar="TASK", help=f"({' '.join(TASKS)})")
+    group.add_argument("--rungs", nargs="+", metavar="NAME", help="planners, models, treatments, versions (all)")
+    group.add_argument("--seconds", type=float, default=1.0, metavar="X", help="times the robot time to learn from (1)")
+    group.add_argument("--quick", action="store_true", help="every name once, in a minute; the figures mean nothing")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    seeds = _seeds(args)
+    chosen, budgets = _chosen(args), _budgets(args)
+    torch.set_num_threads(1)
+    config = {
+        "budgets": {task: asdict(budget) for task, budget in budgets.items()},
+        "quick": args.quick,
+        "torch": torch.__version__,
+    }
+    kept = Kept(args.report, config)
+    rows = _climb(chosen, budgets, seeds, kept, console)
+    title = f"mbrl bench ladder, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+    print_whole(console, table(rows, title))
+    for line in excuses(rows):
+        console.print(f"not here: {line}", markup=False)
+    if args.quick:
+        console.print(MEANS_NOTHING, markup=False)
+    if args.report:
+        mappings = [asdict(each) for each in rows]
+        write_report(args.report, {"schema": SCHEMA, "config": config, "seeds": list(seeds), "rows": mappings})
+        kept.remove()
+        text = args.report.with_suffix(".md")
+        text.write_text(f"{title}\n\n{markdown(rows)}")
+        console.print(f"report written to {args.report}, as Markdown to {text}", markup=False)
+        if any(each.seeds for each in rows):
+            picture = plot_ladder(rows, args.report.with_suffix(".png"), title)
+            console.print(f"plot written to {picture}", markup=False)
+    return 0
+
+
+def _seeds(args: argparse.Namespace) -> range:
+    count = args.seeds if args.seeds is not None else 1 if args.quick else USUAL_SEEDS
+    if count < 1:
+        raise ConfigError("--seeds is at least 1")
+    return range(args.seed, args.seed + count)
+
+
+def _chosen(args: argparse.Namespace) -> Chosen:
+    known = {rung.name for rung in RUNGS}
+    for name in args.rungs or ():
+        if name not in known:
+            raise ConfigError(f"--rungs: no rung {name!r}. Known: {', '.join(dict.fromkeys(r.name for r in RUNGS))}")
+    return [
+        (
+            task,
+            tuple(
+                rung
+                for rung in RUNGS
+                if (not args.rungs or rung.name in args.rungs) and (not args.quick or str(rung) in QUICK[task])
+            ),
+        )
+        for task in args.tasks or TASKS
+    ]
+
+
+def _budgets(args: argparse.Namespace) -> dict[str, Budget]:
+    if not 0.0 < args.seconds < float("inf"):
+        raise ConfigError(f"--seconds {args.seconds:g}: expected a factor above 0")
+    found = {task: replace(budget, seconds=budget.seconds * args.seconds) for task, budget in BUDGETS.items()}
+    if not args.quick:
+        return found
+    return {task: quick(budget, load_robot(load_run(budget.run).planner.robot).dt) for task, budget in found.items()}
+
+
+def _climb(chosen: Chosen, budgets: dict[str, Budget], seeds: Sequence[int], kept: Kept, console: Console) -> list[Row]:
+    """Seed after seed, so that whoever ends it early has all rungs with some of the seeds."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    cells = {(task, rung.cell): rung for task, rungs in chosen for rung in rungs if not excuse(task, rung)}
+    found: dict[tuple[str, str], list] = {where: [] for where in cells}
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=len(cells) * len(seeds))
+        for task, _ in chosen:
+            for seed in seeds:
+                for (of, cell), rung in cells.items():
+                    if of != task:
+                        continue
+                    progress.update(bar, description=f"{task}, {cell}, seed {seed}")
+                    part = f"{task} {cell} {seed}"
+                    if not console.is_terminal and part not in kept:
+                        console.print(part, markup=False)
+                    find = lambda: climbed(task, rung, budgets[task], seed)  # noqa: B023, E731 - called at once
+                    found[task, cell].append(kept.get(part, find))
+                    progress.advance(bar)
+    base = next(rung.cell for rung in RUNGS if rung.is_base)
+    return [
+        row(task, rung, excuse(task, rung), found.get((task, rung.cell), ()), found.get((task, base), ()))
+        for task, rungs in chosen
+        for rung in rungs
+    ]

@@ -1,0 +1,53 @@
+"""The picture of the ladder: a panel a task, a line a rung, its mean, its interval and every seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+from mbrl_ros.bench.ladder_rows import IS_BASE, LOSES, PAYS, Row  # noqa: E402
+
+COLOURS = {PAYS: "C2", LOSES: "C3", IS_BASE: "k"}  # what cannot be told is grey
+
+
+def plot_ladder(rows: Sequence[Row], path: Path, title: str) -> Path:
+    climbed = {
+        task: [row for row in rows if row.task == task and row.seeds] for task in dict.fromkeys(r.task for r in rows)
+    }
+    climbed = {task: found for task, found in climbed.items() if found}
+    across = min(3, len(climbed))
+    down = -(-len(climbed) // across)
+    tallest = max(map(len, climbed.values()))
+    figure, axes = plt.subplots(down, across, figsize=(5 * across, 1.2 + 0.24 * tallest * down), squeeze=False)
+    for panel in axes.flat[len(climbed) :]:
+        panel.set_visible(False)
+    for panel, (task, found) in zip(axes.flat, climbed.items(), strict=False):
+        _panel(panel, task, found)
+    figure.suptitle(
+        f"{title}: return, 95% of its mean, every seed (green: pays; red: loses; black: the base)", fontsize=10
+    )
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path
+
+
+def _panel(panel, task: str, rows: Sequence[Row]) -> None:
+    for place, row in enumerate(rows):
+        colour = COLOURS.get(row.verdict, "C7")
+        if row.interval:
+            panel.hlines(place, *row.interval, color=colour)
+        panel.plot(row.returns, [place] * row.seeds, "|", color=colour)
+        panel.plot(row.mean, place, "o", markersize=4, color=colour)
+        if row.verdict == IS_BASE:
+            panel.axvline(row.mean, color="k", linewidth=0.5, linestyle=":")
+    panel.set_yticks(range(len(rows)), [f"{row.axis} {row.name}" for row in rows], fontsize=7)
+    panel.invert_yaxis()
+    panel.grid(axis="x", alpha=0.3)
+    panel.set_title(f"{task} ({max(row.seeds for row in rows)} seeds)", fontsize=9)

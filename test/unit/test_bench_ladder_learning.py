@@ -1,0 +1,97 @@
+"""How a rung of the ladder learns: fits at the same times for every kind, and a planner from outside on our model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from learning_driver import CARTPOLE, linear_run, quick_config
+
+from mbrl_ros.bench.ladder_budgets import Budget
+from mbrl_ros.bench.ladder_models import Refits
+from mbrl_ros.planners.problem import NoPlan, PlanResult, Problem
+
+BUDGET = Budget("cartpole_mpc", seconds=8.0, judged=1.0, fits=4, steps=150, batch=32)
+
+
+def refits(name="l2", **changes):
+    return Refits(CARTPOLE, "cartpole", name, quick_config(), replace(BUDGET, **changes), seed=0)
+
+
+def fitted(learner):
+    losses = list(learner.train())
+    return losses, learner.judge(float(np.mean(losses)))
+
+
+@pytest.mark.parametrize("name", ["l2", "diffusion"])
+def test_fits_come_with_even_shares_of_the_data_and_the_last_one_when_it_is_all_there(name):
+    learner, when = refits(name, steps=2), []
+    for k, transition in enumerate(linear_run(200)):
+        learner.add(transition)
+        if learner.due():
+            fitted(learner)
+            when.append(k + 1)
+    assert when == [50, 100, 150]
+    assert fitted(learner)[1].promoted and learner.version == 4
+
+
+def test_a_fit_goes_on_from_the_one_before():
+    learner = refits()
+    for transition in linear_run(200):
+        learner.add(transition)
+    first, _ = fitted(learner)
+    second, _ = fitted(learner)
+    assert np.mean(first[-10:]) < 0.5 * np.mean(first[:10])
+    assert np.mean(second[:10]) < 0.5 * np.mean(first[:10])
+    assert learner.fit_seconds > 0
+
+
+def test_a_model_that_is_not_finite_is_not_flown_and_not_learned_on_from():
+    learner = refits(steps=2)
+    for transition in linear_run(100):
+        learner.add(transition)
+    list(learner.train())
+    with torch.no_grad():
+        learner._model.parameters[0].fill_(float("nan"))
+    assert not learner.judge(0.0).promoted and learner.incumbent is None
+    assert fitted(learner)[1].promoted and learner.incumbent is not None
+
+
+def test_without_any_data_nothing_is_fitted():
+    learner = refits()
+    assert list(learner.train()) == [] and learner.incumbent is None
+
+
+def test_pytorch_mppi_plans_on_our_problem_within_its_bounds():
+    pytest.importorskip("pytorch_mppi")
+    from mbrl_ros.bench.ladder_peer import Peer
+
+    goal, horizon = 0.6, 12
+
+    def step(states, decisions):
+        """Two particles of a point that goes where it is told."""
+        after = states[:, None] + 0.3 * decisions[:, :, None]
+        return after, -(after[..., 0] - goal).square().mean(-1)
+
+    def returns(decisions):
+        return -((0.3 * decisions.cumsum(1) - goal).square()).sum((1, 2))
+
+    bounds, start = torch.tensor([[-0.5], [0.5]]), torch.zeros(horizon, 1)
+    problem = Problem(returns, bounds, torch.full((1,), 0.5), start, 200, root=torch.zeros(2, 1), step=step)
+
+    class Found:
+        pass
+
+    search = Found()
+    search.problem = problem
+    torch.manual_seed(0)
+    plan, peer = start, Peer(search)
+    for _ in range(5):
+        found = peer.find(plan, torch.Generator())
+        assert isinstance(found, PlanResult) and found.non_finite == 0
+        plan = found.actions
+    assert (plan >= bounds[0]).all() and (plan <= bounds[1]).all()
+    assert returns(plan[None]) > 0.5 * returns(start[None])
+    assert found.best == pytest.approx(float(returns(plan[None])), abs=1.0)
+    search.problem = replace(problem, step=lambda s, d: (s[:, None], torch.full((len(d), 1), torch.nan)))
+    assert isinstance(peer.find(plan, torch.Generator()), NoPlan)

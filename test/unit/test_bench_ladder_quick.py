@@ -1,0 +1,49 @@
+"""`mbrl bench ladder --quick`: every planner, model, treatment and task once, really trained and planned."""
+
+import json
+import math
+
+import pytest
+
+from mbrl_ros.bench.ladder import MODELS, PEER, PLANNERS, TASKS, TREATMENTS
+from mbrl_ros.cli import main
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    file = tmp_path_factory.mktemp("ladder") / "quick.json"
+    assert main(["bench", "ladder", "--quick", "--report", str(file)]) == 0
+    return file, json.loads(file.read_text())
+
+
+def test_every_name_is_climbed_and_has_figures(quick):
+    _, report = quick
+    climbed = [row for row in report["rows"] if not row["excuse"]]
+    for key, names in (("planner", PLANNERS), ("model", MODELS), ("treatment", TREATMENTS), ("task", TASKS)):
+        assert set(names) <= {row[key] for row in climbed}
+    for row in climbed:
+        assert row["seeds"] == 1 and math.isfinite(row["mean"]) and row["decision_ms"] > 0
+        assert row["robot_seconds"] > 0
+
+
+def test_every_climbed_rung_was_trained_but_those_that_are_shipped(quick):
+    _, report = quick
+    for row in report["rows"]:
+        if not row["excuse"]:
+            assert (row["fit_seconds"] or 0) > 0 or row["name"] == "v3"
+
+
+def test_what_is_not_climbed_says_why(quick):
+    _, report = quick
+    missing = {(row["task"], row["name"]): row["excuse"] for row in report["rows"] if row["excuse"]}
+    assert "versions of its own" in missing["pendulum", "mbrl-lib PETS"]
+    assert {name for _, name in missing} <= {"mbrl-lib PETS", "torchrl", "physics", "v3", PEER}
+
+
+def test_it_says_that_its_figures_mean_nothing_and_draws_them_all_the_same(quick, capsys):
+    file, _ = quick
+    assert file.with_suffix(".png").stat().st_size > 10_000
+    assert not list(file.parent.glob("*.jsonl"))
+    asked = ["bench", "ladder", "--quick", "--tasks", "rover", "--rungs", "l2"]
+    assert main(asked) == 0
+    assert "These figures mean nothing" in capsys.readouterr().out
