@@ -16,7 +16,7 @@ TASKS = ("pendulum", "cartpole", "car", "cliff", "rover", "hand", "quadruped")
 BASE = "mppi", "ensemble", "expectation"
 SHIPPED, PEER = "policy", "pytorch_mppi"  # what decides in place of one of our planners
 
-STRUCTURED = {"car": "car"}  # task: what of it is known, in dynamics/structure.py
+STRUCTURED = ("car",)  # tasks whose law has constants that can be unknown
 SEARCHED = ("pendulum", "cartpole", "rover")  # tasks that a handful of choices a step is enough for
 DISTILLED = ("cartpole", "quadruped")  # whose run ships a policy
 
@@ -67,7 +67,7 @@ RUNGS = _rungs()
 def excuse(task: str, rung: Rung) -> str:
     """Why the rung is not climbed on this task; empty where it is."""
     if rung.model == "physics" and task not in STRUCTURED:
-        return "no structure of this task is written down in dynamics/structure.py"
+        return "its law of motion has no unknown constants (robots/laws/), or it has none"
     if rung.planner == "gradient" and task == "rover":
         return "motions are chosen by number, and a choice has no slope"
     if rung.planner == "mcts" and task not in SEARCHED:

@@ -9,7 +9,6 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from mbrl_ros.bench.ladder import STRUCTURED
 from mbrl_ros.bench.ladder_budgets import Budget
 from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.dynamics.evaluation import HeldOut
@@ -96,5 +95,5 @@ def of_kind(name: str, task: str, shape: EnsembleConfig):
         "diffusion": {"particles": PARTICLES, "steps": DIFFUSION_STEPS},
     }
     if name == "physics":
-        return module.Config(structure=STRUCTURED[task])
+        return module.Config()
     return module.Config(width=shape.width, layers=shape.layers, **more.get(name, {}))
