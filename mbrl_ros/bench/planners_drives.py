@@ -54,7 +54,7 @@ class Driven:
     steps: float  # of the model, a plan
     ms: float  # of the processor, a plan
     outside: int  # decisions beyond their bounds, in all plans
-    changed: int  # targets that the guard had to change, since it follows
+    changed: int  # targets that the guard had to change, but for the first two: it begins by holding the robot
     fell: bool  # and then it ended
 
 
@@ -83,10 +83,11 @@ def drive(
         return result
 
     search.find = found
-    reached, outside, fell = [], 0, False
+    reached, outside, changed, fell = [], 0, 0, False
     low, high = session.agent.map.bounds
-    for _ in range(round(seconds / spec.dt)):
+    for k in range(round(seconds / spec.dt)):
         outcome = session.step(np.zeros(task.command_size))
+        changed += k > 1 and outcome.action in CHANGED
         reached.append(layout.encode(outcome.truth))
         result, fell = session.agent.last_result, outcome.fell
         if isinstance(result, PlanResult):
@@ -95,7 +96,6 @@ def drive(
             break
     states = torch.from_numpy(np.array(reached))
     steps, ms = np.mean(costs, 0) if costs else (0.0, 0.0)
-    changed = sum(session.actions[action] for action in CHANGED)
     reward = float(task.reward(states, torch.zeros(task.command_size)).mean())
     return Driven(task, states, reward, float(steps), float(ms), outside, changed, fell)
 

@@ -4,7 +4,7 @@
     puct   take the branch of the largest   Q + c P sqrt(N) / (1 + n)
 
 Q is what a branch is worth, the best return through it or the mean, scaled to 0..1 by the returns seen; n its visits
-and N those of its node. From a branch that nobody has played, a simulation plays on to the horizon (simulations.py), and
+and N those of its node. From a branch that nobody has played, a simulation plays on to the horizon (simulations.py);
 whatever way is the best so far is laid into the tree, to be left anywhere. The first simulation is the plan before.
 The priors P are near the warm start (`trust`), or near what a policy proposes now where `proposals` asks for it; where
 the problem has `advice`, a policy gives the priors of every node, and its value takes the simulation's place.
