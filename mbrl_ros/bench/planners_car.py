@@ -19,6 +19,7 @@ from mbrl_ros.tasks.car import Task
 
 SPEEDS = 2.0, 3.0  # m/s, at which the PID leaves the road
 SECONDS, PRACTICE = 6.0, 25.0
+BRIEF = 1.0  # s, in which every planner drives
 SAMPLES = 200
 SHORT_SIGHTED = 7  # steps ahead, too few to brake in
 FEW = {"samples": 40, "horizon": 10}
@@ -53,7 +54,7 @@ def constraints(seed: int) -> dict[str, float]:
     for planner in PLANNERS:
         settings = {} if planner == "prior" else FEW | ({"iterations": 2} if planner == "gradient" else {})
         run = configured("car_mpc", planner, **settings) if settings else with_prior()
-        found[f"constraints, decisions out of bounds, {planner}"] = float(drive(run, model, 1.0, seed).outside)
+        found[f"constraints, decisions out of bounds, {planner}"] = float(drive(run, model, BRIEF, seed).outside)
     for what, least, most in (("nothing", 0.0, 0.0), ("a fixed weight", 1.0, 1.0), ("adaptive", 1.0, 1000.0)):
         run = configured("car_mpc", "mppi", samples=SAMPLES, horizon=SHORT_SIGHTED, knot_steps=3)
         run = with_settings(run, [f"planner.bounds.least={least}", f"planner.bounds.most={most}"])

@@ -16,6 +16,7 @@ from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import PlannerConfig
 
 SECONDS = {"pendulum": 5.0, "cartpole": 5.0, "car": 3.0}  # of a drive from the start
+OPEN = {"pendulum": 60, "cartpole": 75}  # steps that are planned once
 PRACTICE = {"pendulum": 20.0, "car": 25.0}  # s, that the model has learned from
 ROLLOUTS, ROUNDS = 240, 4  # a plan; those who refine have a quarter in each round
 REFINING = ("mppi", "cem", "icem")
@@ -34,7 +35,7 @@ def model_of(robot: str, seed: int):
 def open_loop(seed: int) -> dict[str, float]:
     """Mean reward a step of plans made anew at every step, less that of one plan for all of the drive."""
     found = {}
-    for robot, horizon in (("pendulum", 60), ("cartpole", 75)):
+    for robot, horizon in OPEN.items():
         run = configured(f"{robot}_mpc", "mppi", horizon=horizon, samples=ROLLOUTS, iterations=2)
         spec, model = load_robot(robot), model_of(robot, seed)
         seconds = horizon * spec.dt
