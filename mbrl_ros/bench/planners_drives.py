@@ -54,7 +54,7 @@ class Driven:
     steps: float  # of the model, a plan
     ms: float  # of the processor, a plan
     outside: int  # decisions beyond their bounds, in all plans
-    changed: int  # targets that the guard had to change, but for the first two: it begins by holding the robot
+    changed: int  # targets that the guard had to change, but for the first three: it begins by holding the robot
     fell: bool  # and then it ended
 
 
@@ -87,7 +87,7 @@ def drive(
     low, high = session.agent.map.bounds
     for k in range(round(seconds / spec.dt)):
         outcome = session.step(np.zeros(task.command_size))
-        changed += k > 1 and outcome.action in CHANGED
+        changed += k > 2 and outcome.action in CHANGED
         reached.append(layout.encode(outcome.truth))
         result, fell = session.agent.last_result, outcome.fell
         if isinstance(result, PlanResult):

@@ -29,15 +29,16 @@ def hardly(monkeypatch):
     for module in (planners_car, planners_search, planners_rover):
         monkeypatch.setattr(module, "learned", unlearned)
     monkeypatch.setattr(planners_search, "SECONDS", {"pendulum": 0.15, "cartpole": 0.12, "car": 0.15})
-    monkeypatch.setattr(planners_search, "ROLLOUTS", 80)
+    monkeypatch.setattr(planners_search, "ROLLOUTS", 120)
     for module in (planners_car, planners_policy, planners_rover):
         monkeypatch.setattr(module, "SECONDS", 0.5)
+    monkeypatch.setattr(planners_search, "DRIVES", {"pendulum": 1, "cartpole": 1, "car": 1})
     monkeypatch.setattr(planners_search, "OPEN", {"pendulum": 3, "cartpole": 3})
     monkeypatch.setattr(planners_car, "SAMPLES", 20)
     monkeypatch.setattr(planners_car, "BRIEF", 0.1)
     monkeypatch.setattr(planners_rover, "TREE", {"samples": 16, "horizon": 4, "batch": 16})
     monkeypatch.setattr(planners_rover, "STRENGTHS", (10, 16))
-    for name in ("MAPS", "SOME"):
+    for name in ("MAPS", "SOME", "HARD"):
         monkeypatch.setattr(planners_rover, name, 1)
 
 
