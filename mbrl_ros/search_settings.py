@@ -84,11 +84,16 @@ class GradientConfig(SearchConfig):
 class MctsConfig(SearchConfig):
     """Tree search among discrete decisions."""
 
-    batch: int = setting(8, "simulations that one call of the model plays", low=1, high=1000)
+    knot_steps: int = setting(2, "steps for which a choice is held on average, where chance plays", low=1, high=200)
+    batch: int = setting(32, "simulations that one call of the model plays", low=1, high=1000)
     rule: str = setting("uct", "how a branch is chosen: by visits alone, or by priors, too", choices=("uct", "puct"))
-    exploration: float = setting(0.7, "of the rule, where the returns seen span 1", low=0.0, high=100.0, live=True)
+    exploration: float = setting(0.7, "of the rule, where what branches are worth spans 1", 0.0, 100.0, live=True)
+    worth: str = setting("best", "of a branch: the best return through it, or the mean", choices=("best", "mean"))
     simulation: str = setting(
-        "priors", "what plays on from a leaf: the priors, or even chances", choices=("priors", "random")
+        "greedy",
+        "what plays on from a leaf: even chances, the priors, or what brings most at once after a while of chance",
+        choices=("random", "priors", "greedy"),
     )
+    follow: float = setting(0.5, "share of the simulations that go on as the best one before them", 0.0, 1.0)
     trust: float = setting(0.7, "share of the priors that is near the plan before; the rest is even", 0.0, 1.0)
     levels: int = setting(3, "values a decision, where the action map names no discrete ones", low=2, high=21)

@@ -17,6 +17,7 @@ from mbrl_ros.config import ConfigError
 
 SUITES = {  # `mbrl bench NAME`: the module, and what it shows
     "models": ("mbrl_ros.bench.models", "what each kind of dynamics model must show"),
+    "planners": ("mbrl_ros.bench.planners", "what each way of planning must show"),
 }
 USUAL_SEEDS = 5
 

@@ -19,7 +19,7 @@ from mbrl_ros.control.trust import Trust
 from mbrl_ros.control.velocity_command import approached
 from mbrl_ros.dynamics.native import why_not
 from mbrl_ros.planners.problem import NoPlan, PlanResult
-from mbrl_ros.robots.action_maps import make_action_map
+from mbrl_ros.robots.action_maps import make_action_map, paced
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import DRIVING_MODES, POLICY_MODES, PlannerConfig
@@ -176,6 +176,7 @@ class Agent:
         ahead = range(self._step, self._step + self.config.delay + self.latency_steps)
         promised = [self._promises.in_force(step, self._step, self.latency_steps) for step in ahead]
         first_ns = state.stamp_ns + self.config.delay * self.spec.dt_ns
+        self._look_back()
         exploring = self.mode == "explore"
         if self.mode in DRIVING_MODES:
             self._look_at(estimate, promised, command, first_ns)
@@ -194,7 +195,11 @@ class Agent:
             targets = np.tile(self.spec.stance, (self._points, 1))
         else:
             phase = self._phases(first_ns, self._points)
-            targets = self.map.decode(decisions[None, : self._points], phase)[0].numpy().astype(np.float64)
+            targets = self.map.decode(decisions[None, : self._points], phase)[0]
+            told = self.search.situation.told
+            if told.numel():
+                targets = paced(targets, told, self.map.rate)
+            targets = targets.numpy().astype(np.float64)
         self._estimate, self.command = estimate, command
         return self._planned(state.stamp_ns, targets, exploring)
 
@@ -262,6 +267,13 @@ class Agent:
         members = self.search.model.members
         after = self.search.model.rollout(start.expand(members, 1, -1), told.expand(members, 1, -1, -1))
         return after[:, 0, -1].mean(0).numpy()
+
+    def _look_back(self) -> None:
+        """What the guard is told before the plan's first target, where the action map has to follow on it."""
+        told = self.search.situation.told
+        if told.numel():
+            before = self._promises.in_force(self._step + self.config.delay - 1, self._step, latency=0)
+            told.copy_(torch.from_numpy(np.asarray(before, np.float32)))
 
     def _look_at(self, estimate, promised, command, first_ns: int) -> None:
         """What is decided on: the state when it begins to act, where the command is to lead, the phase of the gait."""

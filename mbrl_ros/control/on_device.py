@@ -20,7 +20,7 @@ from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.folded import FoldedRollout
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.knots import knot_weights
-from mbrl_ros.robots.action_maps import make_action_map
+from mbrl_ros.robots.action_maps import make_action_map, told_size
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import PlannerConfig
@@ -57,7 +57,8 @@ class OnDevice:
         layout, horizon = FeatureLayout(spec), config.mppi.horizon
         with self._device:  # whatever is made in here lies there
             self._map, self._task = make_action_map(config.action_map, spec), make_task(config.task, layout)
-            self._situation = Situation.empty(layout.size, self._task.command_size, self._map.size, horizon)
+            sizes = layout.size, self._task.command_size, self._map.size, horizon, told_size(self._map)
+            self._situation = Situation.empty(*sizes)
             self._guidance = guidance(*policy.guide, config.mppi, self._situation, spec.phase_step) if policy else ()
         self._between = knot_weights(horizon, config.mppi.knot_steps, self._device)  # recordings do not keep it alive
         self._answer = torch.zeros(horizon * self._map.size + mppi.NUMBERS, pin_memory=self._gpu)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mbrl_ros.control.treatments import Treatment, drawn_orders, member_anew
 from mbrl_ros.planners.problem import Problem
+from mbrl_ros.robots.action_maps import paced
 from mbrl_ros.settings import SHARED_OUT, CostConfig
 
 
@@ -28,11 +29,13 @@ class Situation:
     warm: Tensor  # (H, U) where a search on another device begins
     tuning: Tensor  # (2,) its temperature, and the size of its noise
     strictness: Tensor  # (1,) what leaving the task's bounds of the state costs, by how much and how long
+    told: Tensor  # (A,) the target before the first planned one, where an action map has a rate; else (0,)
 
     @staticmethod
-    def empty(state_size: int, command_size: int, decision_size: int, horizon: int) -> Situation:
+    def empty(state_size: int, command_size: int, decision_size: int, horizon: int, told_size: int = 0) -> Situation:
         decisions = (horizon, decision_size)
         shapes = (state_size,), (command_size,), (2,), (horizon,), decisions, (decision_size,), decisions, (2,), (1,)
+        shapes = *shapes, (told_size,)
         sizes = [math.prod(shape) for shape in shapes]
         buffer = torch.zeros(sum(sizes))
         return Situation(buffer, *(part.view(shape) for part, shape in zip(buffer.split(sizes), shapes, strict=True)))
@@ -82,6 +85,11 @@ def make_problem(
     if treatment == "ts1":
         rollout = member_anew(rollout, drawn_orders(len(situation.phase), members, each, situation.all))
 
+    def decoded(decisions: Tensor) -> Tensor:
+        """(N, H, U) -> targets (N, H, A), no faster than they may change."""
+        targets = action_map.decode(decisions, situation.phase)
+        return paced(targets, situation.told, action_map.rate) if situation.told.numel() else targets
+
     rest = situation.seen[situation.state.numel() :]
     violation = getattr(task, "violation", None)
 
@@ -106,11 +114,11 @@ def make_problem(
         return returns.nan_to_num(-torch.inf, -torch.inf, -torch.inf)
 
     def through_one(decisions: Tensor) -> Tensor:
-        targets = action_map.decode(decisions, situation.phase)  # (N, H, A)
+        targets = decoded(decisions)
         return net(rewards(rollout, targets.unflatten(0, (members, -1))).flatten(), decisions)
 
     def through_all(decisions: Tensor, differentiable: bool = False) -> Tensor:
-        targets = action_map.decode(decisions, situation.phase)
+        targets = decoded(decisions)
         through = model.differentiable_rollout if differentiable else model.rollout
         return net(treated(rewards(through, targets.expand(members, *targets.shape))), decisions)
 

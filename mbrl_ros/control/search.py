@@ -16,6 +16,7 @@ from mbrl_ros.dynamics.native import planning_model
 from mbrl_ros.known import the
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan, PlanResult, Problem
+from mbrl_ros.robots.action_maps import paced, told_size
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import PlannerConfig
 
@@ -105,8 +106,11 @@ class Search:
         plan, s = self.memory.plan, self.situation
         if plan is None or self.model is None:
             return None
-        targets = self._map.decode(plan[None, :steps], s.phase[:steps]).expand(self.model.members, 1, -1, -1)
-        return self.model.rollout(s.state.expand(self.model.members, 1, -1), targets)[:, 0]
+        targets = self._map.decode(plan[None, :steps], s.phase[:steps])
+        if s.told.numel():
+            targets = paced(targets, s.told, self._map.rate)
+        members = self.model.members
+        return self.model.rollout(s.state.expand(members, 1, -1), targets.expand(members, 1, -1, -1))[:, 0]
 
     def watch_bounds(self, estimate: np.ndarray) -> None:
         """Where the task bounds the state: how far outside it is (S,), and what is expected of the plan."""
@@ -121,7 +125,8 @@ class Search:
         """The problem for the present shapes; a warm start of another horizon is cut or prolonged."""
         c, horizon = self.config, self.config.search.horizon
         if self.situation is None or len(self.situation.warm) != horizon:
-            self.situation = Situation.empty(self._state_size, self._task.command_size, self._map.size, horizon)
+            sizes = self._state_size, self._task.command_size, self._map.size, horizon, told_size(self._map)
+            self.situation = Situation.empty(*sizes)
         guide = self._policy.guide if self._policy else ()
         self._problem = make_problem(
             self.situation, self.model, self._task, self._map, c.cost, c.treatment, c.pessimism, self.samples,

@@ -3,10 +3,11 @@
     uct    take the branch of the largest   Q + c sqrt(ln N / n)
     puct   take the branch of the largest   Q + c P sqrt(N) / (1 + n)
 
-Q is the mean return through a branch, scaled to 0..1 by the returns seen, n its visits and N those of its node. From a
-branch that nobody has played, a simulation plays on to the horizon: by the priors P, or by even chances. P is near the
-warm start (`trust`), or near what a policy proposes now where `proposals` asks for it; where the problem has `advice`,
-a policy gives the priors of every node, and its value takes the simulation's place.
+Q is what a branch is worth, the best return through it or the mean, scaled to 0..1 by the returns seen; n its visits
+and N those of its node. From a branch that nobody has played, a simulation plays on to the horizon (simulations.py);
+whatever way is the best so far is laid into the tree, to be left anywhere. The first simulation is the plan before.
+The priors P are near the warm start (`trust`), or near what a policy proposes now where `proposals` asks for it; where
+the problem has `advice`, a policy gives the priors of every node, and its value takes the simulation's place.
 
 Several simulations go down the tree before the model is called once for all of them: the way of each is marked as
 visited in vain until its return is known (virtual loss), so that they spread. Where the action map names no discrete
@@ -22,11 +23,13 @@ from torch import Generator, Tensor
 
 from mbrl_ros.planners.problem import HOPELESS, NoPlan, PlanResult, Problem
 from mbrl_ros.planners.sampling import result
-from mbrl_ros.planners.tree import Descent, Tree, puct, uct
+from mbrl_ros.planners.simulations import Luck, Played, play
+from mbrl_ros.planners.tree import NONE, Descent, Tree, puct, uct
 from mbrl_ros.planners.warm import main_plan
 from mbrl_ros.search_settings import MctsConfig
 
 MOST_CHOICES = 256  # a branch that is never tried teaches nothing
+NODES = 2  # at most a simulation, beside the plan before
 SURE = 8  # visits a branch, below which the most visited one is an accident, and the best simulation counts
 
 
@@ -38,18 +41,23 @@ def plan(config: MctsConfig, problem: Problem, warm: Tensor, generator: Generato
         return choices
     simulations, warm = max(problem.candidates, len(choices)), main_plan(warm)
     guesses = priors(config, problem, choices, warm)
-    played_by = guesses if config.simulation == "priors" else torch.full_like(guesses, 1 / len(choices))
-    chance = torch.multinomial(played_by, simulations, replacement=True, generator=generator).T.numpy()  # (N, H)
-    chance[0] = guesses.argmax(-1)  # the plan before, as far as the choices allow
-    ties = torch.rand(simulations + 1, len(choices), generator=generator).numpy()
-    tree = Tree(problem.root, simulations, guesses.double().numpy(), ties)
+    likely = guesses if config.simulation == "priors" else torch.full_like(guesses, 1 / len(choices))
+    luck = Luck.drawn(config, likely, simulations, generator)
+    luck.late[0], luck.greedy_from[0] = NONE, len(warm)
+    luck.choices[0] = guesses.argmax(-1)  # the plan before, as far as the choices allow
+    ties = torch.rand(NODES * simulations + len(warm), len(choices), generator=generator).numpy()
+    tree = Tree(problem.root, simulations, guesses.double().numpy(), ties, config.worth)
     rule = (puct if config.rule == "puct" else uct)(config.exploration)
     for first in range(0, simulations, config.batch):
-        numbers, lent = range(first, min(first + config.batch, simulations)), tree.least
-        ways = [tree.descend(rule) for _ in numbers]
-        taken = np.stack([np.append(w.branches, c[w.depth :]) for w, c in zip(ways, chance[numbers], strict=True)])
-        for number, way, outcome in zip(numbers, ways, played(tree, problem, choices, ways, taken), strict=True):
-            tree.back_up(number, way, float(outcome), taken[number - first], lent)
+        count, best, lent = min(config.batch, simulations - first), tree.high, tree.least
+        ways = [tree.descend(rule) if n else tree.begin(luck.choices[0, 0]) for n in range(first, first + count)]
+        played = play(tree, problem, choices, ways, luck, first)
+        for b, (way, outcome) in enumerate(zip(ways, ended(tree, problem, ways, played), strict=True)):
+            tree.back_up(first + b, way, float(outcome), played.choices[b], lent)
+        tree.judge()
+        if tree.high > best and not problem.advice:
+            b = int(tree.returns[first : first + count].argmax())
+            tree.lay(first + b, ways[b], played.states[b], played.rewards[b])
     well = tree.returns > -np.inf
     if not well.any():
         return HOPELESS
@@ -58,20 +66,15 @@ def plan(config: MctsConfig, problem: Problem, warm: Tensor, generator: Generato
     return result(problem, choices[found], tree.returns.max(), mean, (~well).sum(), tree.visits[0, found[0]])
 
 
-def played(tree: Tree, problem: Problem, choices: Tensor, ways: list[Descent], taken: np.ndarray) -> np.ndarray:
-    """(B,) returns from the root to the horizon; the tree grows by the ends of `ways`. `taken` (B, H) choices."""
-    parents, depths = np.array([way.nodes[-1] for way in ways]), np.array([way.depth for way in ways])
-    ahead = np.arange(1 if problem.advice else tree.horizon - depths.min() + 1)
-    steps = depths[:, None] - 1 + ahead  # (B, T) of the plan; beyond the horizon nothing counts
-    decisions = choices[np.take_along_axis(taken, np.minimum(steps, tree.horizon - 1), 1)]
-    states, rewards = problem.step(tree.states[parents], decisions)
-    rewards = rewards.double().numpy()
-    outcomes, advised = tree.earned[parents] + np.where(steps < tree.horizon, rewards, 0.0).sum(1), [None] * len(ways)
+def ended(tree: Tree, problem: Problem, ways: list[Descent], played: Played) -> np.ndarray:
+    """(B,) returns from the root to the horizon; the tree grows by the ends of `ways`."""
+    outcomes = tree.earned[[way.nodes[-1] for way in ways]] + played.rewards.sum(1)
+    advised = [None] * len(ways)
     if problem.advice:
-        thought, values = problem.advice(states[:, 0])
+        thought, values = problem.advice(played.states[:, 0])
         advised, outcomes = thought.double().numpy(), outcomes + values.double().numpy()
     for b, way in enumerate(ways):
-        tree.grow(way, states[b, 0], float(rewards[b, 0]), advised[b])
+        tree.grow(way, played.states[b, 0], float(played.rewards[b, 0]), way.depth, advised[b])
     return outcomes
 
 

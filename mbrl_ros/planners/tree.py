@@ -2,6 +2,9 @@
 
 What is backed up is the return of the whole simulation, from the root to the horizon: siblings share what lies before
 them, so their differences are the same as those of what lies ahead.
+
+A branch is worth the best return through it, or the mean (`worth`). Nobody but the planner moves here, so the best one
+can be had again; the mean counts every blunder of a simulation against where it began.
 """
 
 from __future__ import annotations
@@ -29,12 +32,12 @@ class Descent:
 
 
 class Tree:
-    """`simulations` bounds how many nodes it can have; `root` (P, S) is the state that it grows from."""
+    """`root` (P, S) is the state that it grows from."""
 
-    def __init__(self, root: Tensor, simulations: int, priors: np.ndarray, ties: np.ndarray):
+    def __init__(self, root: Tensor, simulations: int, priors: np.ndarray, ties: np.ndarray, worth: str = "best"):
         """`priors` (H, K): of the branches at every depth. `ties` (nodes, K): decide between equal branches."""
         nodes, choices = ties.shape
-        self.horizon, self.used = len(priors), 1
+        self.horizon, self.used, self._worth = len(priors), 1, worth
         self.children = np.full((nodes, choices), NONE)
         self.visits = np.zeros((nodes, choices))
         self.totals = np.zeros((nodes, choices))
@@ -45,6 +48,7 @@ class Tree:
         self.states = root.new_zeros(nodes, *root.shape)
         self.states[0] = root
         self.low, self.high = np.inf, -np.inf  # of the returns seen
+        self.usual = np.inf  # their median, when the batch before was over
         self.returns = np.full(simulations, -np.inf)
         self.choices = np.zeros((simulations, self.horizon), dtype=int)
         self.best = np.full((nodes, choices), NONE)  # the best simulation through each branch
@@ -65,13 +69,18 @@ class Tree:
                 break
         return Descent(nodes, branches)
 
+    def begin(self, branch: int) -> Descent:
+        """The way of the first simulation, whatever a rule says."""
+        self.visits[0, branch] += 1
+        return Descent([0], [branch])
+
     @property
     def least(self) -> float:
         """The lowest return so far."""
         return self.low if np.isfinite(self.low) else 0.0
 
-    def grow(self, way: Descent, state: Tensor, reward: float, priors: np.ndarray | None = None) -> None:
-        """A node at the end of `way`, unless another simulation of the batch has made it."""
+    def grow(self, way: Descent, state: Tensor, reward: float, depth: int, priors: np.ndarray | None = None) -> None:
+        """A node at the end of `way`, `depth` steps from the root, unless another simulation has made it."""
         node, branch = way.nodes[-1], way.branches[-1]
         if self.children[node, branch] != NONE:
             return
@@ -81,8 +90,28 @@ class Tree:
         child, self.used = self.used, self.used + 1
         self.children[node, branch] = child
         self.states[child], self.earned[child] = state, self.earned[node] + reward
-        if way.depth < self.horizon:
-            self.priors[child] = self._of_depth[way.depth] if priors is None else priors
+        if depth < self.horizon:
+            self.priors[child] = self._of_depth[depth] if priors is None else priors
+
+    def lay(self, number: int, way: Descent, states: Tensor, rewards: np.ndarray) -> None:
+        """All that simulation `number` came through after `way`, as far as there is room: states (T, P, S), rewards
+        (T,), those of the end of the way first. Who goes there next can leave it anywhere."""
+        node = self.children[way.nodes[-1], way.branches[-1]]
+        for depth in range(way.depth, self.horizon):
+            branch, at = self.choices[number, depth], depth - way.depth + 1
+            if node == NONE or (self.children[node, branch] == NONE and self.used == len(self.states)):
+                return
+            self.grow(Descent([node], [branch]), states[at], float(rewards[at]), depth + 1)
+            if self.visits[node, branch] == 0 and not self.dead[node, branch]:
+                self.visits[node, branch], self.totals[node, branch] = 1, self.returns[number]
+                self.best[node, branch] = number
+            node = self.children[node, branch]
+
+    def best_through(self, node: int) -> int:
+        """The best simulation that has come through a node; NONE: there is none with a finite return."""
+        found = self.best[node][self.best[node] != NONE]
+        best = found[np.argmax(self.returns[found])] if len(found) else NONE
+        return best if best != NONE and self.returns[best] > -np.inf else NONE
 
     def back_up(self, number: int, way: Descent, outcome: float, choices: np.ndarray, virtual: float) -> None:
         """What simulation `number`, with these choices (H,), has earned; `virtual` is what `descend` lent it."""
@@ -96,15 +125,28 @@ class Tree:
             if before == NONE or self.returns[before] < self.returns[number]:
                 self.best[node, branch] = number
 
+    def judge(self) -> None:
+        """What is usual, by all returns so far."""
+        seen = self.returns[self.returns > -np.inf]
+        self.usual = float(np.median(seen)) if len(seen) else np.inf
+
     def normalised(self, node: int) -> np.ndarray:
-        """(K,) the mean return through each branch, 0 and 1 for the least and the most seen; of nobody's branch, 0."""
-        mean = self.totals[node] / np.maximum(self.visits[node], 1)
-        span = self.high - self.low
-        return np.where(self.visits[node] > 0, (mean - self.low) / span if span > 0 else 0.5, 0.0)
+        """(K,) what each branch is worth, 1 for the most seen; of nobody's branch, 0. Means are 0 for the least seen,
+        and the best for the median: one blunder would make all that is good look the same."""
+        if self._worth == "best":
+            worth, low = self.returns[self.best[node]], self.usual
+        else:
+            worth, low = self.totals[node] / np.maximum(self.visits[node], 1), self.low
+        span = self.high - low
+        share = np.clip((worth - low) / span, 0.0, 1.0) if span > 0 else 0.5
+        return np.where(self.best[node] != NONE, share, 0.0)
 
     def plan(self, sure: int) -> np.ndarray:
-        """(H,) the most visited branches, as far as a node had `sure` visits; from there on as its best simulation."""
+        """(H,) the best simulation; where means count, the most visited branches, as far as a node had `sure` visits,
+        and from there on as its best simulation."""
         node, branches, best = 0, [], int(np.argmax(self.returns))
+        if self._worth == "best":
+            return self.choices[best]
         while len(branches) < self.horizon:
             if node == NONE or self.visits[node].sum() < sure:
                 return np.append(branches, self.choices[best, len(branches) :]).astype(int)

@@ -3,7 +3,7 @@
 A map has `size` (U), `bounds` (2, U), `noise` (U,) and `explore` (U,) scales for planning and for random motion, `rest`
 (U,) around which that motion is, `prior(command (C,)) -> (U,)`, and `decode(decisions (N, H, U), phase (H,)) -> targets
 (N, H, A)` in physical units. Decisions are scaled so that one is much. Where they are discrete, `choices` (K, U) lists
-them.
+them. Where targets may change by so much a step and no more, `rate` (A,) says by how much, and `paced` keeps to it.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class JointMap:
         self._stance = torch.tensor(spec.stance, dtype=torch.float32)
         self._reach = torch.tensor([j.reach for j in spec.actuated])
         self._low, self._high = torch.tensor(spec.target_limits, dtype=torch.float32)
+        rate = torch.tensor(spec.target_step_limit, dtype=torch.float32)
+        self.rate = rate if torch.isfinite(rate).any() else None
 
     def prior(self, command: Tensor) -> Tensor:
         return torch.zeros(self.size)
@@ -62,6 +64,21 @@ class SplineMap(JointMap):
         far = (2 - x).clamp(min=0) ** 3 / 6
         kernel = torch.where(x < 1, near, far)
         return kernel / kernel.sum(1, keepdim=True)
+
+
+def told_size(action_map) -> int:
+    """A where its targets have a rate, and so depend on what was told before; else 0."""
+    rate = getattr(action_map, "rate", None)
+    return 0 if rate is None else len(rate)
+
+
+def paced(targets: Tensor, told: Tensor, rate: Tensor) -> Tensor:
+    """Targets (..., H, A) that follow what was told before (A,), each at most `rate` (A,) from the one before it."""
+    found = []
+    for target in targets.unbind(-2):
+        told = torch.minimum(torch.maximum(target, told - rate), told + rate)
+        found.append(told)
+    return torch.stack(found, -2)
 
 
 class PrimitiveMap:

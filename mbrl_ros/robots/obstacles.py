@@ -32,10 +32,9 @@ class Map:
         """(..., 2) m -> (...) m to the nearest obstacle or wall; below 0 inside one. `m` is numpy or torch."""
         x, y = place[..., 0], place[..., 1]
         nearest = m.minimum(m.minimum(x - LOW, HIGH - x), m.minimum(y - LOW, HIGH - y))
-        for (centre_x, centre_y), radius in zip(self.centres.tolist(), self.radii.tolist(), strict=True):
-            away = m.sqrt((x - centre_x) ** 2 + (y - centre_y) ** 2 + 1e-9)  # no slope is infinite
-            nearest = m.minimum(nearest, away - radius)
-        return nearest
+        (centre_x, centre_y), radii = (m.asarray(part, dtype=place.dtype) for part in (self.centres.T, self.radii))
+        away = m.sqrt((x[..., None] - centre_x) ** 2 + (y[..., None] - centre_y) ** 2 + 1e-9)  # no slope is infinite
+        return m.minimum(nearest, m.amin(away - radii, -1))
 
 
 def map_of(spec: RobotSpec) -> Map:

@@ -17,7 +17,7 @@ from mbrl_ros.robots.obstacles import GOAL, map_of
 
 ARRIVED = 0.4  # m from the goal
 CLEARANCE = 0.05  # m: between two ends of a step along an obstacle the rover comes nearer than at these
-COLLISION_COST = 20.0  # a step
+COLLISION_COST = 100.0  # a step: through an obstacle there is no short way, however far it is round it
 AWAY = 0.3  # of a metre from the goal, a step
 
 

@@ -10,7 +10,7 @@ from learning_driver import CARTPOLE
 
 from mbrl_ros.backends.mujoco import MujocoBackend
 from mbrl_ros.planners.warm import shifted
-from mbrl_ros.robots.action_maps import JointMap, SplineMap, make_action_map
+from mbrl_ros.robots.action_maps import JointMap, SplineMap, make_action_map, paced, told_size
 from mbrl_ros.robots.gait import GaitMap
 from mbrl_ros.robots.mjcf import addresses, load_model
 from mbrl_ros.robots.spec import load_robot
@@ -219,3 +219,29 @@ def test_an_unplanned_trot_stays_at_height_and_goes_roughly_where_it_is_told(kp)
         assert not robot.fallen()
     assert np.mean(height[50:]) == pytest.approx(GO1.base.stance_height, abs=0.02)
     assert 0.6 < robot.truth().base.position[0] < 1.6  # 1.2 m in 4 s
+
+
+# Rates
+
+
+def test_paced_targets_never_change_faster_than_they_may_and_go_where_they_should():
+    car = JointMap(load_robot("car"))
+    wanted = torch.tensor([[[3.0, 0.42]] * 4 + [[3.0, -0.42]] * 8])
+    found = paced(wanted, torch.zeros(2), car.rate)
+    steps = found.diff(dim=1, prepend=torch.zeros(1, 1, 2)).abs()
+    assert (steps <= car.rate + 1e-6).all()
+    torch.testing.assert_close(found[0, -1], torch.tensor([3.0, -0.42]))
+    torch.testing.assert_close(found[0, 3], torch.tensor([2.4, 0.42]))
+
+
+def test_what_changes_slowly_stays_and_efforts_have_no_rate():
+    car = JointMap(load_robot("car"))
+    slow = torch.linspace(0, 0.4, 20)[None, :, None].expand(1, 20, 2)
+    assert torch.equal(paced(slow, torch.zeros(2), car.rate), slow)
+    assert JointMap(CARTPOLE).rate is None and told_size(JointMap(CARTPOLE)) == 0 and told_size(car) == 2
+
+
+def test_the_gradient_goes_through_the_pace():
+    car, wanted = JointMap(load_robot("car")), torch.full((1, 5, 2), 0.01, requires_grad=True)
+    paced(wanted, torch.zeros(2), car.rate).sum().backward()
+    assert (wanted.grad == 1.0).all()

@@ -17,7 +17,7 @@ from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan
-from mbrl_ros.robots.action_maps import make_action_map
+from mbrl_ros.robots.action_maps import make_action_map, told_size
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import EnsembleConfig, MppiConfig, PlannerConfig
@@ -41,7 +41,8 @@ def model(seed=0, shape=SMALL):
 
 
 def situation(action_map="gait", seed=1, noise=1.0):
-    found = Situation.empty(LAYOUT.size, 3, make_action_map(action_map, SPEC).size, HORIZON)
+    made = make_action_map(action_map, SPEC)
+    found = Situation.empty(LAYOUT.size, 3, made.size, HORIZON, told_size(made))
     torch.manual_seed(seed)
     found.state.copy_(torch.tensor(LAYOUT.scales) * torch.randn(LAYOUT.size) * 0.1)
     found.command.copy_(torch.tensor([0.4, 0.1, -0.2]))

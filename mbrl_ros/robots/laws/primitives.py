@@ -28,7 +28,8 @@ def begun(spec: RobotSpec, random: np.random.Generator) -> np.ndarray:
 def after(m, spec: RobotSpec, motion, target, dt: float):
     x, y, heading = motion[..., 0], motion[..., 1], motion[..., 2]
     number = m.clip(m.round(target[..., 0]), 0, len(spec.primitives) - 1)
-    speed, yaw_rate = (sum((number == k) * p[i] for k, p in enumerate(spec.primitives)) for i in (0, 1))
+    told = m.asarray(spec.primitives, dtype=motion.dtype)[m.asarray(number, dtype=m.int64)]
+    speed, yaw_rate = told[..., 0], told[..., 1]
     middle = heading + yaw_rate * dt / 2
     chord = speed * dt * m.sinc(yaw_rate * dt / (2 * math.pi))  # of the arc: exact, and straight on too
     x, y = x + chord * m.cos(middle), y + chord * m.sin(middle)

@@ -1,0 +1,93 @@
+"""`mbrl bench planners`: a car where a PID leaves the road, and bounds of decisions and of the state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from mbrl_ros.backends import new_backend
+from mbrl_ros.bench.planners_drives import configured, drive, learned
+from mbrl_ros.dynamics.analytic import AnalyticModel
+from mbrl_ros.known import PLANNERS
+from mbrl_ros.policies.steering import Pid
+from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import RobotSpec, load_robot
+from mbrl_ros.runs import with_settings
+from mbrl_ros.tasks.car import Task
+
+SPEEDS = 2.0, 3.0  # m/s, at which the PID leaves the road
+SECONDS = 5.0
+PRACTICE = 40.0  # s of random motion, off the road and on it
+LEARNED = (f"learner.first_seconds={PRACTICE - 0.5:g}", "learner.first_steps=2000", "planner.mode=explore")
+BRIEF = 1.0  # s, in which every planner drives
+SAMPLES = 200
+SHORT_SIGHTED = 7  # steps ahead, too few to brake in
+FEW = {"samples": 40, "horizon": 10}
+
+
+def limit(seed: int) -> dict[str, float]:
+    """Path error, the PID's at the same speed is 1; steps off the road, and targets that the guard had to change."""
+    found = {}
+    models = {"known": AnalyticModel(load_robot("car")), "learned": practised(seed)}
+    for speed in SPEEDS:
+        spec = at_most(speed)
+        off = steered(spec, speed, seed)
+        found[f"PID at {speed:g} m/s: steps off the road"] = float((Task(FeatureLayout(spec)).violation(off) > 0).sum())
+        for which, model in models.items():
+            if which == "known":
+                model = AnalyticModel(spec)
+            driven = drive(configured("car_mpc", "mppi", samples=SAMPLES), model, SECONDS, seed, spec=spec)
+            error, along, _ = driven.task.beside(driven.reached)
+            what = f"{which}, {speed:g} m/s"
+            ratio = float(error.abs().mean() / driven.task.beside(off)[0].abs().mean())
+            found[f"limit, error, {what}: the PID's is 1"] = ratio
+            found[f"limit, steps off the road, {what}"] = float((driven.task.violation(driven.reached) > 0).sum())
+            found[f"limit, inputs out of bounds, {what}"] = float(driven.outside + driven.changed)
+            found[f"speed along the road, {what}: m/s"] = float(along[len(along) // 4 :].mean())
+    return found
+
+
+def constraints(seed: int) -> dict[str, float]:
+    """Decisions beyond their bounds in all plans of every planner; steps off the road, by what leaving it costs."""
+    found, spec = {}, load_robot("car")
+    model = AnalyticModel(spec)
+    for planner in PLANNERS:
+        settings = {} if planner == "prior" else FEW | ({"iterations": 2} if planner == "gradient" else {})
+        run = configured("car_mpc", planner, **settings) if settings else with_prior()
+        found[f"constraints, decisions out of bounds, {planner}"] = float(drive(run, model, BRIEF, seed).outside)
+    for what, least, most in (("nothing", 0.0, 0.0), ("a fixed weight", 1.0, 1.0), ("adaptive", 1.0, 1000.0)):
+        run = configured("car_mpc", "mppi", samples=SAMPLES, horizon=SHORT_SIGHTED, knot_steps=3)
+        run = with_settings(run, [f"planner.bounds.least={least}", f"planner.bounds.most={most}"])
+        driven = drive(run, model, SECONDS, seed)
+        beyond = driven.task.violation(driven.reached)
+        found[f"{SHORT_SIGHTED} steps ahead, leaving the road costs {what}: steps off it"] = float((beyond > 0).sum())
+        found[f"{SHORT_SIGHTED} steps ahead, leaving the road costs {what}: m off it at most"] = float(beyond.max())
+    return found
+
+
+def practised(seed: int):
+    """The car's ensemble."""
+    return learned("car_mpc", PRACTICE, seed, LEARNED)
+
+
+def with_prior():
+    return with_settings(configured("car_mpc", "mppi"), ["planner.planner=prior"])
+
+
+def at_most(speed: float) -> RobotSpec:
+    """The car with a motor that is no faster."""
+    spec = load_robot("car")
+    motor, steer = spec.joints
+    return replace(spec, joints=(replace(motor, position=(motor.position[0], speed)), steer))
+
+
+def steered(spec: RobotSpec, speed: float, seed: int) -> torch.Tensor:
+    """(T, S) where a PID drives at this speed."""
+    layout = FeatureLayout(spec)
+    car, pid, reached = new_backend(spec, seed + 1000, noise=True), Pid(layout, speed), []
+    for _ in range(round(SECONDS / spec.dt)):
+        car.step(pid(layout.encode(car.measure())))
+        reached.append(layout.encode(car.truth()))
+    return torch.from_numpy(np.array(reached))
