@@ -18,7 +18,13 @@ from mbrl_ros.types import Transition
 
 TASKS = ("pendulum", "cartpole", "car")
 SECONDS = 30  # of data that each way has
-FIRST = 3.0  # s of random motion that all of them begin with
+LEARNING = {  # the same for all ways; the first seconds are random motion for all
+    "first_seconds": 3.0,
+    "first_steps": 500,
+    "every_seconds": 1.0,
+    "steps": 50,
+    "train.rollout": 4,
+}
 HORIZON = 10  # steps of the open-loop error
 WINDOWS = 500
 OTHERS = 1000  # seeds from here on are those of data to judge by
@@ -26,8 +32,10 @@ AGAIN = 5.0  # s after which a robot begins anew while data to judge by are coll
 
 
 def settings(task: str, seed: int) -> RunConfig:
-    run = load_run(f"{task}_mpc").with_setting("learner.first_seconds", FIRST).with_setting("seed", seed)
-    return run.with_setting("learner.every_seconds", 1.0)
+    run = load_run(f"{task}_mpc").with_setting("seed", seed)
+    for name, value in LEARNING.items():
+        run = run.with_setting(f"learner.{name}", value)
+    return run
 
 
 def sessions(run: RunConfig, learner: Learner | None, seed: int, again: float = 0.0) -> Iterator[Session]:

@@ -16,18 +16,6 @@ from mbrl_ros.types import Transition
 KEEN = 0.05  # share of random motion on top of plans that explore
 
 
-class _Remembering(Learner):
-    """Keeps all that it was given."""
-
-    def __init__(self, spec, config):
-        super().__init__(spec, config)
-        self.transitions: list[Transition] = []
-
-    def add(self, transition: Transition) -> None:
-        self.transitions.append(transition)
-        super().add(transition)
-
-
 def explored(task: str, seed: int) -> dict[str, float]:
     """Each way collects its own data, and what learns from it is the same."""
     errors = {}
@@ -42,17 +30,29 @@ def explored(task: str, seed: int) -> dict[str, float]:
 
 
 def replayed(task: str, seed: int) -> dict[str, float]:
-    """Both learn from the same data, of a robot that learns the task, as it comes."""
+    """All learn from the same data as it comes, of a robot that learns its task with the first of them."""
     run = settings(task, seed)
-    spec = load_robot(run.planner.robot)
-    teacher = _Remembering(spec, run.learner)
-    for _ in islice(sessions(run, teacher, seed), round(SECONDS / spec.dt)):
-        pass
-    errors = {}
+    spec, data, errors = load_robot(run.planner.robot), [], {}
     for way in REPLAYS:
-        learner = Learner(spec, run.with_setting("learner.train.replay", way).learner)
-        errors[way] = curve(learner, task, iter(teacher.transitions))
+        learner = _Remembering(spec, run.with_setting("learner.train.replay", way).learner)
+        if data:
+            errors[way] = curve(learner, task, iter(data))
+        else:
+            steps = islice(sessions(run, learner, seed), round(SECONDS / spec.dt))
+            errors[way], data = curve(learner, task, (None for _ in steps)), learner.transitions
     return compared("replay", task, errors)
+
+
+class _Remembering(Learner):
+    """Keeps all that it was given."""
+
+    def __init__(self, spec, config):
+        super().__init__(spec, config)
+        self.transitions: list[Transition] = []
+
+    def add(self, transition: Transition) -> None:
+        self.transitions.append(transition)
+        super().add(transition)
 
 
 def compared(what: str, task: str, errors: dict[str, dict[int, float]]) -> dict[str, float]:

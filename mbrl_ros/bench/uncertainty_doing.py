@@ -82,16 +82,15 @@ def learned(run: RunConfig, spec: RobotSpec, data: Sequence[Transition], seed: i
     return learner.incumbent
 
 
-def learned_by_planning(run: RunConfig, spec: RobotSpec, seconds: float, seed: int):
-    """A robot that begins with nothing and plans as soon as it can -> its model, and how often it fell meanwhile."""
+def gone_on(run: RunConfig, spec: RobotSpec, data: Sequence[Transition], seconds: float, seed: int):
+    """A robot that has learned from `data` goes on: it plans, and learns from what comes of it -> its model then, and
+    how often it fell meanwhile."""
     run = run.with_setting("seed", seed)
     agent, learner = Agent(spec, run.planner), Learner(spec, run.learner)
+    for transition in data:
+        learner.add(transition)
     session = Session(run, new_backend(spec, seed, run.bridge.noise, run.bridge.latency), agent, learner)
-    again, falls = round(run.learner.practice.restart / spec.dt), 0
-    for k in range(round(seconds / spec.dt)):
-        if again and k and k % again == 0:
-            session.restart()
-        falls += session.step(np.zeros(agent.task.command_size)).fell
+    falls = sum(session.step(np.zeros(agent.task.command_size)).fell for _ in range(round(seconds / spec.dt)))
     return learner.incumbent, falls
 
 

@@ -42,14 +42,15 @@ def quick(monkeypatch):
     def with_little(name):
         run = load_run(name)
         for setting, value in (
-            ("planner.mppi.samples", 10), ("planner.mppi.horizon", 4), ("learner.first_steps", 3),
-            ("learner.steps", 1), ("learner.ensemble.width", 8), ("learner.train.batch", 4),
+            ("planner.mppi.samples", 10), ("planner.mppi.horizon", 4), ("learner.ensemble.width", 8),
+            ("learner.train.batch", 4),
         ):  # fmt: skip
             run = run.with_setting(setting, value)
         return run
 
     monkeypatch.setattr(exploration_data, "load_run", with_little)
-    for name, value in (("SECONDS", 4), ("FIRST", 2.0), ("WINDOWS", 20)):
+    monkeypatch.setattr(exploration_data, "LEARNING", {"first_seconds": 2.0, "first_steps": 3, "steps": 1})
+    for name, value in (("SECONDS", 4), ("WINDOWS", 20)):
         monkeypatch.setattr(exploration_data, name, value)
     monkeypatch.setattr("mbrl_ros.bench.exploration_ways.SECONDS", 4)
     exploration_data.judges.cache_clear()
