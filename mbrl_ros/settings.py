@@ -112,7 +112,7 @@ class ExploreConfig:
         "visited",
         choices=EXPLORERS,
     )
-    cell: float = setting(0.25, "size of the places that counts tells apart, times the features' scales", low=0.001)
+    cell: float = setting(0.5, "size of the places that counts tells apart, times the features' scales", low=0.001)
     noise: float = setting(0.7, "times the action map's own exploration scale", low=0.0)
     knot_steps: int = setting(12, "steps between knots of the random motion", low=1)
     while_learning: float = setting(0.02, "noise added to plans while the learner runs", low=0.0, high=1.0, live=True)

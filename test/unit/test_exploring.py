@@ -22,7 +22,7 @@ TASK = make_task("cartpole", LAYOUT)
 NONE = torch.zeros(0)
 CONFIG = PlannerConfig(
     robot="cartpole", task="cartpole", action_map="joint", filter=False, mode="explore",
-    mppi=MppiConfig(samples=120, horizon=8, knot_steps=4), explore=ExploreConfig(while_learning=0.0),
+    mppi=MppiConfig(samples=120, horizon=8, knot_steps=4), explore=ExploreConfig(while_learning=0.0, cell=0.25),
 )  # fmt: skip
 EXPLORE = CONFIG.explore
 GAIN = 0.025  # m a newton and step
@@ -76,7 +76,7 @@ def test_counts_are_worth_less_with_every_visit_and_elsewhere_as_before():
 def test_neighbours_share_a_cell_and_its_size_says_who_they_are():
     a, b = torch.full((2, LAYOUT.size), 0.01)
     b = b + 0.4 * torch.tensor(LAYOUT.scales)
-    for cell, shared in ((0.25, False), (1.0, True)):
+    for cell, shared in ((0.2, False), (1.0, True)):
         counts = Counts(TASK, LAYOUT, replace(EXPLORE, cell=cell))
         counts.note(a.numpy())
         assert (counts.reward(b, NONE) < 1) == shared
