@@ -8,10 +8,10 @@ from itertools import islice
 
 from mbrl_ros.bench.experiments import CURVE
 from mbrl_ros.bench.exploration_data import SECONDS, TASKS, curve, final, seconds_to, sessions, settings
+from mbrl_ros.bench.uncertainty_doing import Remembering
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.settings import EXPLORERS, REPLAYS
-from mbrl_ros.types import Transition
 
 KEEN = 0.05  # share of random motion on top of plans that explore
 
@@ -34,25 +34,13 @@ def replayed(task: str, seed: int) -> dict[str, float]:
     run = settings(task, seed)
     spec, data, errors = load_robot(run.planner.robot), [], {}
     for way in REPLAYS:
-        learner = _Remembering(spec, run.with_setting("learner.train.replay", way).learner)
+        learner = Remembering(spec, run.with_setting("learner.train.replay", way).learner)
         if data:
             errors[way] = curve(learner, task, iter(data))
         else:
             steps = islice(sessions(run, learner, seed), round(SECONDS / spec.dt))
             errors[way], data = curve(learner, task, (None for _ in steps)), learner.transitions
     return compared("replay", task, errors)
-
-
-class _Remembering(Learner):
-    """Keeps all that it was given."""
-
-    def __init__(self, spec, config):
-        super().__init__(spec, config)
-        self.transitions: list[Transition] = []
-
-    def add(self, transition: Transition) -> None:
-        self.transitions.append(transition)
-        super().add(transition)
 
 
 def compared(what: str, task: str, errors: dict[str, dict[int, float]]) -> dict[str, float]:

@@ -11,11 +11,13 @@ import torch
 
 from mbrl_ros.backends import new_backend
 from mbrl_ros.control.agent import Agent
+from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.learning.evaluating import GOAL_SECONDS, KEPT_SECONDS, driving
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.session import Session
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.runs import RunConfig
+from mbrl_ros.settings import LearnerConfig
 from mbrl_ros.types import Transition
 
 
@@ -30,6 +32,18 @@ class Recorder:
 
     def due(self) -> bool:
         return False
+
+
+class Remembering(Learner):
+    """Keeps all that it was given."""
+
+    def __init__(self, spec: RobotSpec, config: LearnerConfig):
+        super().__init__(spec, config)
+        self.transitions: list[Transition] = []
+
+    def add(self, transition: Transition) -> None:
+        self.transitions.append(transition)
+        super().add(transition)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,16 +96,24 @@ def learned(run: RunConfig, spec: RobotSpec, data: Sequence[Transition], seed: i
     return learner.incumbent
 
 
-def gone_on(run: RunConfig, spec: RobotSpec, data: Sequence[Transition], seconds: float, seed: int):
-    """A robot that has learned from `data` goes on: it plans, and learns from what comes of it -> its model then, and
-    how often it fell meanwhile."""
+@dataclasses.dataclass(frozen=True)
+class Gone:
+    """What has become of a robot that went on learning."""
+
+    model: Ensemble
+    data: list[Transition]  # of all that it has learned from
+    falls: int
+
+
+def gone_on(run: RunConfig, spec: RobotSpec, data: Sequence[Transition], seconds: float, seed: int) -> Gone:
+    """A robot that has `data` (or nothing) goes on: it plans, and learns from what comes of it."""
     run = run.with_setting("seed", seed)
-    agent, learner = Agent(spec, run.planner), Learner(spec, run.learner)
+    agent, learner = Agent(spec, run.planner), Remembering(spec, run.learner)
     for transition in data:
         learner.add(transition)
     session = Session(run, new_backend(spec, seed, run.bridge.noise, run.bridge.latency), agent, learner)
     falls = sum(session.step(np.zeros(agent.task.command_size)).fell for _ in range(round(seconds / spec.dt)))
-    return learner.incumbent, falls
+    return Gone(learner.incumbent, learner.transitions, falls)
 
 
 def driven(run: RunConfig, spec: RobotSpec, model, seed: int, seconds: float = GOAL_SECONDS) -> Drive:
