@@ -7,12 +7,17 @@ import pytest
 import torch
 from learning_driver import CARTPOLE, SMALL
 
+from mbrl_ros.backends import new_backend
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.curiosity import Counts, Disagreement, curious, scouting
 from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.learning.learner import Learner
+from mbrl_ros.learning.session import Session
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.runs import load_run, with_settings
 from mbrl_ros.settings import ExploreConfig, MppiConfig, PlannerConfig
 from mbrl_ros.tasks import make_task
 from mbrl_ros.types import RobotState
@@ -26,6 +31,11 @@ CONFIG = PlannerConfig(
 )  # fmt: skip
 EXPLORE = CONFIG.explore
 GAIN = 0.025  # m a newton and step
+LITTLE = (
+    "planner.mode=explore", "planner.explore.cell=0.25", "planner.mppi.samples=300", "learner.first_steps=150",
+    "learner.steps=20", "learner.train.rollout=2", "learner.train.rate=0.003", "learner.ensemble.width=32",
+    "learner.ensemble.members=3",
+)  # fmt: skip
 
 
 class Rail:
@@ -145,3 +155,19 @@ def test_plans_for_curiosity_listen_to_all_members_and_to_no_policy():
     scout = scouting(config)
     assert (scout.treatment, scout.search.proposals, scout.search.terminal_value) == ("expectation", 0.0, False)
     assert curious(TASK, LAYOUT, EXPLORE) is None
+
+
+@pytest.mark.parametrize("by", ["disagreement", "counts"])
+def test_a_pendulum_that_looks_for_what_it_does_not_know_finds_the_way_up_and_random_motion_does_not(by):
+    """Through session, learner and replay as `mbrl train` has them. 1 is upright."""
+    highest = {}
+    for way in ("random", by):
+        run = with_settings(load_run("pendulum_mpc"), (f"planner.explore.by={way}", *LITTLE))
+        spec = load_robot(run.planner.robot)
+        learner = Learner(spec, run.learner)
+        session = Session(run, new_backend(spec, 0, noise=True), Agent(spec, run.planner), learner)
+        for _ in range(round(9.0 / spec.dt)):
+            session.step(np.zeros(0))
+        highest[way] = float(learner.buffer.windows(1, False)[0][..., 0].max())
+        assert learner.promoted > 1 and session.agent.seeking == (way == by)
+    assert highest["random"] < -0.5 and highest[by] > 0.5
