@@ -17,7 +17,7 @@ from mbrl_ros.runs import RunConfig, load_run
 from mbrl_ros.types import Transition
 
 TASKS = ("pendulum", "cartpole", "car")
-SECONDS = 30  # of data that each way has
+SECONDS = 24  # of data that each way has
 LEARNING = {  # the same for all ways; the first seconds are random motion for all
     "first_seconds": 3.0,
     "first_steps": 500,
