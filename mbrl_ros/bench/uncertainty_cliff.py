@@ -10,12 +10,12 @@ from mbrl_ros.settings import TREATMENTS
 
 EARLY, AGAIN = 20.0, 1.0  # s of random motion at the foot of the hill, and after which it is put back there
 LOOP = 40.0  # s in which a robot goes on learning from its own plans
-EPISODE = 10.0  # s that are judged: the edge is 2 s away
+EPISODE = 8.0  # s that are judged: the edge is 2 s away
 LEARNING = {"first_steps": 600, "steps": 40}  # of training: enough for a hill, and twenty seeds of everything
 
 
 def cliff(seed: int) -> dict[str, float]:
-    """1 where a robot falls in 10 s, 0 where not; and how high it is at the end, where the crest is 1."""
+    """1 where a robot falls in 8 s, 0 where not; and how high it is at the end, where the crest is 1."""
     run = _settings()
     spec, naive = load_robot(run.planner.robot), alone(run)
     data = random_motion(run, spec, EARLY, seed, AGAIN)
