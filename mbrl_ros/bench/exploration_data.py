@@ -17,12 +17,12 @@ from mbrl_ros.runs import RunConfig, load_run
 from mbrl_ros.types import Transition
 
 TASKS = ("pendulum", "cartpole", "car")
-SECONDS = 24  # of data that each way has
+SECONDS = 18  # of data that each way has
 LEARNING = {  # the same for all ways; the first seconds are random motion for all
     "first_seconds": 3.0,
-    "first_steps": 500,
+    "first_steps": 400,
     "every_seconds": 1.0,
-    "steps": 50,
+    "steps": 30,
     "train.rollout": 4,
 }
 HORIZON = 10  # steps of the open-loop error
