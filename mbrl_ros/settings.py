@@ -24,6 +24,8 @@ DRIVING_MODES = ("mppi", *POLICY_MODES)
 MODES = ("stand", "explore", "observe", *DRIVING_MODES)
 SHARED_OUT = ("tsinf", "ts1")  # treatments that give each candidate one rollout; the others one a member
 TREATMENTS = (*SHARED_OUT, "expectation", "pessimism", "optimism", "cvar")
+EXPLORERS = ("random", "disagreement", "counts")
+REPLAYS = ("uniform", "prioritised")
 ACTION_MAP_NAMES = ("gait", "joint", "spline", "primitive")
 PRECISIONS = ("auto", "bf16", "float32")
 TASK_NAMES = tuple(TASKS)
@@ -101,8 +103,16 @@ class BoundsConfig:
 
 @dataclass(frozen=True)
 class ExploreConfig:
-    """Correlated random motion, from which a robot that knows nothing learns first."""
+    """What mode explore does. Correlated random motion, from which a robot that knows nothing learns first, and then
+    plans for what a model makes worth seeing."""
 
+    by: str = setting(
+        "random",
+        "once there is a model: random motion still, plans for what its members disagree about, or for places rarely "
+        "visited",
+        choices=EXPLORERS,
+    )
+    cell: float = setting(0.5, "size of the places that counts tells apart, times the features' scales", low=0.001)
     noise: float = setting(0.7, "times the action map's own exploration scale", low=0.0)
     knot_steps: int = setting(12, "steps between knots of the random motion", low=1)
     while_learning: float = setting(0.02, "noise added to plans while the learner runs", low=0.0, high=1.0, live=True)
@@ -217,6 +227,18 @@ class TrainConfig:
     rollout: int = setting(4, "steps that the model is rolled on its own predictions", low=1, high=50)
     mirror: bool = setting(True, "mirror half of each batch left to right")
     bootstrap: bool = setting(True, "each member sees its own resampling of the data")
+    replay: str = setting(
+        "uniform", "which windows are drawn: all alike, or more often where errors are", choices=REPLAYS
+    )
+    priority: float = setting(
+        0.6, "prioritised: exponent of a window's error in how often it is drawn", low=0.0, high=2.0
+    )
+    correction: float = setting(
+        0.4,
+        "prioritised: exponent of how seldom a window is drawn in how much it counts; 1: no bias",
+        low=0.0,
+        high=1.0,
+    )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 An experiment is a function of a seed that really learns and really plans, and gives figures by name. A suite is a
 module with EXPERIMENTS by name, BARS by how the names of figures begin, and SEEDS where one needs others than five.
+PICTURES by name are drawn beside the report, where its figures are there; those that begin with CURVE are in no table.
 """
 
 from __future__ import annotations
@@ -9,17 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 
+from mbrl_ros.bench.intervals import interval
 from mbrl_ros.bench.kept import Kept
 from mbrl_ros.config import ConfigError
 
 SUITES = {  # `mbrl bench NAME`: the module, and what it shows
     "models": ("mbrl_ros.bench.models", "what each kind of dynamics model must show"),
     "planners": ("mbrl_ros.bench.planners", "what each way of planning must show"),
+    "uncertainty": ("mbrl_ros.bench.uncertainty", "what treatments of uncertainty must show, and who is calibrated"),
+    "exploration": ("mbrl_ros.bench.exploration", "how much data ways of exploring and of replaying need"),
 }
 USUAL_SEEDS = 5
+CURVE = "curve: "
 
 Experiment = Callable[[int], dict[str, float]]
 
@@ -51,6 +57,7 @@ class Figure:
     bar: str  # empty: none
     holds: bool | None  # whether the mean is within the bar
     seeds: tuple[float, ...]  # of each seed
+    interval: tuple[float, float]  # 95%, of the mean
 
 
 class Suite:
@@ -61,6 +68,7 @@ class Suite:
         self.experiments: dict[str, Experiment] = module.EXPERIMENTS
         self._bars: dict[str, Bar] = module.BARS
         self._seeds: dict[str, int] = getattr(module, "SEEDS", {})
+        self.pictures: dict[str, Callable[[dict[str, Figure], Path], bool]] = getattr(module, "PICTURES", {})
 
     def chosen(self, names: Sequence[str] | None) -> list[str]:
         """All of them where none is asked for."""
@@ -89,4 +97,5 @@ class Suite:
     def figure(self, what: str, values: tuple[float, ...]) -> Figure:
         bar = next((bar for begin, bar in self._bars.items() if what.startswith(begin)), None)
         mean = float(np.mean(values))
-        return Figure(what, mean, min(values), max(values), str(bar or ""), bar.holds(mean) if bar else None, values)
+        holds = bar.holds(mean) if bar else None
+        return Figure(what, mean, min(values), max(values), str(bar or ""), holds, values, interval(values))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mbrl_ros.bench.experiments import USUAL_SEEDS, Figure, Suite
+from mbrl_ros.bench.experiments import CURVE, USUAL_SEEDS, Figure, Suite
 from mbrl_ros.bench.experiments_picture import plot_figures
 from mbrl_ros.bench.kept import Kept
 from mbrl_ros.bench.wide_table import print_whole
@@ -41,24 +41,30 @@ def run(args: argparse.Namespace, console: Console) -> int:
                 console.print(f"{name}, seed {seed}")
 
         figures = list(suite.figures(names, args.seed, args.seeds, kept, done))
-    print_whole(console, table(suite.name, figures))
+    shown = [figure for figure in figures if not figure.what.startswith(CURVE)]
+    print_whole(console, table(suite.name, shown))
     if args.report:
         seeds = list(range(args.seed, args.seed + max(len(figure.seeds) for figure in figures)))
         rows = [asdict(figure) for figure in figures]
         write_report(args.report, {"schema": SCHEMA, "config": config, "seeds": seeds, "rows": rows})
         kept.remove()
         console.print(f"report written to {args.report}", markup=False)
-        picture = plot_figures(figures, args.report.with_suffix(".png"), f"mbrl bench {suite.name}")
+        picture = plot_figures(shown, args.report.with_suffix(".png"), f"mbrl bench {suite.name}")
         console.print(f"plot written to {picture}", markup=False)
+        for name, draw in suite.pictures.items():
+            picture = args.report.with_name(f"{name}.png")
+            if draw({figure.what: figure for figure in figures}, picture):
+                console.print(f"plot written to {picture}", markup=False)
     return 0
 
 
 def table(suite: str, figures: list[Figure]) -> Table:
     shown = Table(title=f"mbrl bench {suite}", title_justify="left")
-    for column in ("what", "mean", "lowest", "highest", "seeds", "bar", ""):
+    for column in ("what", "mean", "95%", "lowest", "highest", "seeds", "bar", ""):
         shown.add_column(column, justify="left" if column in ("what", "bar") else "right")
     for figure in figures:
         verdict = {True: "holds", False: "missed", None: ""}[figure.holds]
-        numbers = (f"{number:.3g}" for number in (figure.value, figure.lowest, figure.highest))
-        shown.add_row(figure.what, *numbers, str(len(figure.seeds)), figure.bar, verdict)
+        mean, least, most = (f"{number:.3g}" for number in (figure.value, figure.lowest, figure.highest))
+        sure = " .. ".join(f"{number:.3g}" for number in figure.interval)
+        shown.add_row(figure.what, mean, sure, least, most, str(len(figure.seeds)), figure.bar, verdict)
     return shown

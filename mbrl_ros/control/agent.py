@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mbrl_ros.compiled import NotCompiled
+from mbrl_ros.control.curiosity import curious, scouting
 from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.filter import StateFilter
 from mbrl_ros.control.promises import Promises
@@ -40,7 +41,9 @@ class Agent:
         self.map = make_action_map(config.action_map, spec)
         if config.precision == "bf16" and (reason := why_not("bf16")):
             raise NotCompiled(f"planner.precision bf16 cannot be had: {reason}")
-        self.search = Search(spec, config, self.task, self.map, self.layout.size)
+        self._search = Search(spec, config, self.task, self.map, self.layout.size)
+        self._curiosity = curious(self.task, self.layout, config.explore)
+        self._scout = self._curiosity and Search(spec, scouting(config), self._curiosity, self.map, self.layout.size)
         self.model_version = 0
         self.gait_origin_ns: int | None = None
         self._planned_ns = 0  # robot time of the newest plan, also across a gap
@@ -72,8 +75,22 @@ class Agent:
         return wanted
 
     @property
+    def seeking(self) -> bool:
+        """Whether it plans to see what it does not know yet; where it does not, random motion explores."""
+        return self._scout is not None and self.has_model and self.mode == "explore"
+
+    @property
+    def search(self) -> Search:
+        """What finds plans for what it does now."""
+        return self._scout if self.seeking else self._search
+
+    @property
+    def _searches(self) -> list[Search]:
+        return [self._search, self._scout] if self._scout else [self._search]
+
+    @property
     def has_model(self) -> bool:
-        return self.search.model is not None
+        return self._search.model is not None
 
     @property
     def has_policy(self) -> bool:
@@ -81,23 +98,30 @@ class Agent:
 
     def set_model(self, model, version: int) -> None:
         """Plan with `model` (anything with members and rollout; None: no more) from the next tick on."""
-        self.search.set_model(model)
+        for search in self._searches:
+            search.set_model(model)
         self.model_version = version
 
     def set_policy(self, policy) -> None:
         """From the next tick on, `policy` (an OnnxPolicy; None: none) decides in the modes policy and hybrid, and plans
         have from it what `proposals` and `terminal_value` of the planner say."""
         self._policy = policy
-        self.search.set_policy(policy)
+        self._search.set_policy(policy)
 
     def configure(self, config: PlannerConfig) -> None:
         """Other live settings from the next tick on; the warm start stays."""
+        if config.mode != self.config.mode and self._scout:
+            self._search.memory.forget()  # of what it did before the other one planned
+            self._scout.memory.forget()
         self.config, self.trust.config = config, config.trust
-        self.search.configure(config)
+        self._search.configure(config)
+        if self._scout:
+            self._scout.configure(scouting(config))
 
     def set_samples(self, samples: int) -> None:
         """Another number of rollouts from the next tick on, whatever the configured one; the warm start stays."""
-        self.search.set_samples(samples)
+        for search in self._searches:
+            search.set_samples(samples)
 
     @property
     def samples(self) -> int:
@@ -108,7 +132,8 @@ class Agent:
         """After a reset or a gap: no warm start, no promises, no estimate. `standing`: it does not walk any more."""
         if standing:
             self.command = np.zeros(self.task.command_size)
-        self.search.memory.forget()
+        for search in self._searches:
+            search.memory.forget()
         self._promises.forget()
         self._estimate: np.ndarray | None = None
         self._stamp_ns: int | None = None
@@ -177,8 +202,10 @@ class Agent:
         promised = [self._promises.in_force(step, self._step, self.latency_steps) for step in ahead]
         first_ns = state.stamp_ns + self.config.delay * self.spec.dt_ns
         self._look_back()
-        exploring = self.mode == "explore"
-        if self.mode in DRIVING_MODES:
+        exploring, seeking = self.mode == "explore", self.seeking
+        if self._curiosity:
+            self._curiosity.note(estimate)
+        if self.mode in DRIVING_MODES or seeking:
             self._look_at(estimate, promised, command, first_ns)
             decisions = self._decide(elapsed)
             if isinstance(decisions, NoPlan):
@@ -187,7 +214,7 @@ class Agent:
                 return decisions
             self.search.watch_bounds(estimate)
             planned = self.last_result is not None
-            exploring = planned and self.config.learning and self.config.explore.while_learning > 0
+            exploring = seeking or planned and self.config.learning and self.config.explore.while_learning > 0
         elif exploring:
             motion = self._motion.between(self._step, self._points) * self.config.explore.noise
             decisions = (self.map.rest + motion * self.map.explore).clamp(*self.map.bounds)
@@ -217,7 +244,7 @@ class Agent:
         passed_ns = stamp_ns - self._planned_ns
         if self.gait_origin_ns is None:
             self.gait_origin_ns = stamp_ns
-        elif not 0 <= passed_ns < self.config.mppi.horizon * self.spec.dt_ns:
+        elif not 0 <= passed_ns < self.config.search.horizon * self.spec.dt_ns:
             self.gait_origin_ns += passed_ns - self.spec.dt_ns
         self._planned_ns = stamp_ns
 
@@ -291,7 +318,7 @@ class Agent:
             self.last_result = NoPlan("what the model foresees is not finite")
             return self.last_result
         strange = mode in POLICY_MODES and self._strange_lately(seen)
-        if mode == "mppi" or (mode == "hybrid" and self.has_model and strange):
+        if mode in ("mppi", "explore") or (mode == "hybrid" and self.has_model and strange):
             return self._plan_decisions(elapsed)
         decision = torch.from_numpy(self._policy.decide(seen, self.search.situation.prior[0].numpy()))
         if not torch.isfinite(decision).all():
@@ -310,7 +337,7 @@ class Agent:
 
     def _plan_decisions(self, elapsed: int) -> Tensor | NoPlan:
         """(H, U) commanded from the step `delay` ahead on; in force a latency later, where the model begins."""
-        if self.config.search.terminal_value and self._policy is None:
+        if self.config.search.terminal_value and self._policy is None and not self.seeking:
             return NoPlan(f"planner.{self.config.searching}.terminal_value is a policy's, and there is none")
         result = self.last_result = self.search.plan(elapsed)
         if isinstance(result, NoPlan):

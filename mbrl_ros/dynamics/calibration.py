@@ -47,8 +47,9 @@ class Calibration:
 
 
 def calibrated(model, states: np.ndarray, actions: np.ndarray, scales: np.ndarray) -> Calibration | None:
-    """From held-out windows, states (B, STEPS + 1, S) and targets (B, STEPS, A); None where they say nothing."""
-    if len(states) < FEWEST:
+    """From held-out windows, states (B, STEPS + 1, S) and targets (B, STEPS, A); None where they say nothing,
+    and for a single member, which disagrees with nobody."""
+    if len(states) < FEWEST or model.members < 2:
         return None
     with torch.no_grad():
         predicted = through_members(model, torch.from_numpy(states[:, 0]), torch.from_numpy(actions))

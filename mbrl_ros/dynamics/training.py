@@ -19,6 +19,11 @@ Penalty = Callable[[Tensor, Tensor], Tensor]
 SMOOTH_L1 = partial(F.smooth_l1_loss, beta=BETA)
 
 
+def of_each(said: Tensor, true: Tensor) -> Tensor:
+    """(E, B, S) -> (E, B)"""
+    return F.smooth_l1_loss(said, true, beta=BETA, reduction="none").mean(-1)
+
+
 def multi_step_loss(model: Ensemble, states: Tensor, actions: Tensor, penalty: Penalty = SMOOTH_L1) -> Tensor:
     """Normalised states (E, B, K + 1, S) and actions (E, B, K, A) -> mean penalty over K steps, of errors in units of a
     step's standard deviation."""
@@ -41,17 +46,28 @@ class Trainer:
             parameter.requires_grad_(True)
         self._optimiser = torch.optim.AdamW(model.parameters, lr=rate, weight_decay=weight_decay, fused=True)
 
-    def step(self, states: Tensor, actions: Tensor) -> float:
-        """One step on physical states (E, B, K + 1, S) and targets (E, B, K, A); returns the loss."""
-        n = self.model.normaliser
-        x = (states - n.state_mean) / n.state_std
-        a = (actions - self.model.action_offset) / self.model.action_scale
-        loss = multi_step_loss(self.model, x, a)
+    def step(self, states: Tensor, actions: Tensor, counts: Tensor | None = None) -> float:
+        """One step on physical states (E, B, K + 1, S) and targets (E, B, K, A); returns the loss. `counts`: (E, B) how
+        much each of them does, where that is not the same for all."""
+        if counts is None:
+            loss = multi_step_loss(self.model, *self._normalised(states, actions))
+        else:
+            loss = (counts * multi_step_loss(self.model, *self._normalised(states, actions), of_each)).mean()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters, CLIP)
         self._optimiser.step()
         return loss.item()
+
+    @torch.no_grad()
+    def errors(self, states: Tensor, actions: Tensor) -> Tensor:
+        """(E, B) of each member and window, in the loss's own measure."""
+        return multi_step_loss(self.model, *self._normalised(states, actions), of_each)
+
+    def _normalised(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        n = self.model.normaliser
+        x = (states - n.state_mean) / n.state_std
+        return x, (actions - self.model.action_offset) / self.model.action_scale
 
     def optimiser_state(self) -> dict[str, Tensor]:
         """What the optimiser remembers of earlier steps; empty before the first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, feature_units, new_
 from mbrl_ros.dynamics.evaluation import HeldOut, evaluate
 from mbrl_ros.dynamics.storage import Card, ModelRefused
 from mbrl_ros.dynamics.training import Trainer
+from mbrl_ros.learning.drawing import drawn
 from mbrl_ros.learning.progress import Counts, Progress
 from mbrl_ros.learning.promotion import objection
 from mbrl_ros.robots.features import FeatureLayout, is_symmetric, mirror_actions
@@ -98,12 +100,13 @@ class Learner:
             own = resampled(self.buffer, starts, members, self.config.seed)
         else:
             own = [starts] * members
-        for _ in range(count):
-            picked = np.stack([o[self._generator.integers(len(o), size=self.config.train.batch)] for o in own])
+        draws = drawn(own, self.config.train, self._errors, self._generator)
+        for picked, counts in islice(draws, count):
             states, actions = self.buffer.sequences(picked, steps)
             if self._mirror:
                 states, actions = mirrored_half(self.layout, states, actions)
-            yield self._trainer.step(torch.from_numpy(states), torch.from_numpy(actions))
+            counts = None if counts is None else torch.from_numpy(counts)
+            yield self._trainer.step(torch.from_numpy(states), torch.from_numpy(actions), counts)
 
     def judge(self, loss: float = float("nan")) -> Verdict:
         """Promote the candidate unless it loses against the incumbent on held-out data."""
@@ -169,6 +172,11 @@ class Learner:
         self.earlier_seconds = counts.seconds - self.seconds
         self._trained_at = (self.buffer.added - self._remembered - counts.since_training) * self.spec.dt
         self.rounds = counts.rounds
+
+    def _errors(self, starts: np.ndarray) -> np.ndarray:
+        """(E, N) of the candidate on the windows that begin there."""
+        states, actions = self.buffer.sequences(starts, self.config.train.rollout)
+        return self._trainer.errors(torch.from_numpy(states), torch.from_numpy(actions)).numpy()
 
     def _new_buffer(self) -> ReplayBuffer:
         """With nothing of this run in it: what was kept of earlier ones has targets by the time they were in force."""

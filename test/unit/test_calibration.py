@@ -160,3 +160,9 @@ def test_a_shipped_model_is_calibrated_by_its_keepsake_and_its_file_stays_as_it_
 def test_a_model_without_a_keepsake_stays_without(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(to_bytes(new_ensemble(SMALL, LAYOUT, 0), CARD))
     assert load_model(str(tmp_path), "", LAYOUT)[1] == CARD
+
+
+def test_a_single_member_disagrees_with_nobody_and_has_no_calibration():
+    model = Guessing()
+    model.members = 1
+    assert calibrated(model, *world(2000), SCALES) is None

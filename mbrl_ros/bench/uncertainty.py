@@ -1,0 +1,24 @@
+"""`mbrl bench uncertainty`: what treatments of uncertainty are for, and whether models know how sure they are."""
+
+from __future__ import annotations
+
+from mbrl_ros.bench import uncertainty_cartpole, uncertainty_cliff, uncertainty_reliability
+from mbrl_ros.bench.experiments import Bar, Experiment
+from mbrl_ros.bench.uncertainty_picture import plot_calibration
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "cliff": uncertainty_cliff.cliff,
+    "climb": uncertainty_cliff.climbed,
+    "cartpole_poor": uncertainty_cartpole.poor,
+    "reliability": uncertainty_reliability.reliability,
+}
+BARS = {  # by how a figure's name begins
+    "cliff: walks off, naive, early data": Bar(low=0.8),
+    "cliff: walks off, naive, its own data": Bar(high=0.05),
+    "cliff: walks off, pessimism": Bar(high=0.05),
+    "climb: walks off, pessimism": Bar(high=0.05),
+    "reliability: coverage off, where data was": Bar(high=0.05),
+    "reliability: AUROC": Bar(low=0.9),
+}
+SEEDS = {"cliff": 20, "cartpole_poor": 20}
+PICTURES = {"calibration": plot_calibration}
