@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 
 import torch
 from rich.console import Console
@@ -124,7 +125,7 @@ def _climb(chosen: Chosen, budgets: dict[str, Budget], seeds: Sequence[int], kep
                     part = f"{task} {cell} {seed}"
                     if not console.is_terminal and part not in kept:
                         console.print(part, markup=False)
-                    find = lambda: climbed(task, rung, budgets[task], seed)  # noqa: B023, E731 - called at once
+                    find = partial(climbed, task, rung, budgets[task], seed)
                     found[task, cell].append(kept.get(part, find))
                     progress.advance(bar)
     base = next(rung.cell for rung in RUNGS if rung.is_base)

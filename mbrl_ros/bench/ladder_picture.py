@@ -23,14 +23,14 @@ def plot_ladder(rows: Sequence[Row], path: Path, title: str) -> Path:
     across = min(3, len(climbed))
     down = -(-len(climbed) // across)
     tallest = max(map(len, climbed.values()))
-    figure, axes = plt.subplots(down, across, figsize=(5 * across, 1.2 + 0.24 * tallest * down), squeeze=False)
+    size = max(6, 5 * across), 1.4 + 0.24 * tallest * down
+    figure, axes = plt.subplots(down, across, figsize=size, squeeze=False)
     for panel in axes.flat[len(climbed) :]:
         panel.set_visible(False)
     for panel, (task, found) in zip(axes.flat, climbed.items(), strict=False):
         _panel(panel, task, found)
-    figure.suptitle(
-        f"{title}: return, 95% of its mean, every seed (green: pays; red: loses; black: the base)", fontsize=10
-    )
+    words = "return: mean, its 95%, every seed (green: pays; red: loses; black: the base; grey: cannot be told)"
+    figure.suptitle(f"{title}\n{words}", fontsize=8)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
@@ -48,6 +48,8 @@ def _panel(panel, task: str, rows: Sequence[Row]) -> None:
         if row.verdict == IS_BASE:
             panel.axvline(row.mean, color="k", linewidth=0.5, linestyle=":")
     panel.set_yticks(range(len(rows)), [f"{row.axis} {row.name}" for row in rows], fontsize=7)
+    panel.tick_params(axis="x", labelsize=7)
+    panel.locator_params(axis="x", nbins=6)
     panel.invert_yaxis()
     panel.grid(axis="x", alpha=0.3)
-    panel.set_title(f"{task} ({max(row.seeds for row in rows)} seeds)", fontsize=9)
+    panel.set_title(task, fontsize=9)
