@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mbrl_ros.backends import new_backend
-from mbrl_ros.bench.ladder import PEER, SHIPPED, Rung
+from mbrl_ros.bench.ladder import PEER, SEARCHED, SHIPPED, Rung
 from mbrl_ros.bench.ladder_budgets import GRADIENT_PASSES, RESTARTS, Budget
 from mbrl_ros.bench.ladder_models import PASSES, Refits
 from mbrl_ros.control.agent import Agent
@@ -57,6 +57,8 @@ def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
     if planner == "gradient":
         each = GRADIENT_PASSES * RESTARTS * members
         chosen |= {"restarts": RESTARTS, "iterations": max(1, min(200, rows // each)), "samples": 10}
+    if planner == "mcts":  # its simulations go on with the best of all choices
+        chosen["samples"] = max(10, rows // SEARCHED[run.planner.task])
     changes = {f"planner.{planner}.{key}": value for key, value in chosen.items()}
     changes |= {"planner.planner": planner, "planner.treatment": rung.treatment, "planner.trust.enabled": False}
     changes |= {"planner.mode": "policy" if rung.planner == SHIPPED else "mppi"}
