@@ -12,6 +12,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "hybrid": planners_policy.hybrid,
     "value": planners_policy.value,
     "limit": planners_car.limit,
+    "limit_learned": planners_car.limit_learned,
     "constraints": planners_car.constraints,
     "rover_known": planners_rover.rover_known,
     "rover_learned": planners_rover.rover_learned,

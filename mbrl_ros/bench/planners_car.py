@@ -15,7 +15,6 @@ from mbrl_ros.policies.steering import Pid
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.runs import with_settings
-from mbrl_ros.tasks.car import Task
 
 SPEEDS = 2.0, 3.0  # m/s, at which the PID leaves the road
 SECONDS = 5.0
@@ -28,24 +27,30 @@ FEW = {"samples": 40, "horizon": 10}
 
 
 def limit(seed: int) -> dict[str, float]:
-    """Path error, the PID's at the same speed is 1; steps off the road, and targets that the guard had to change."""
+    """Planned by the car's own law: path error, the PID's at the same speed is 1; steps off the road, and targets
+    that the guard had to change."""
+    return _at_the_limit(seed, "known", lambda spec: AnalyticModel(spec))
+
+
+def limit_learned(seed: int) -> dict[str, float]:
+    """The same by a model that was learned from random motion."""
+    model = practised(seed)
+    return _at_the_limit(seed, "learned", lambda spec: model)
+
+
+def _at_the_limit(seed: int, which: str, model_of) -> dict[str, float]:
     found = {}
-    models = {"known": AnalyticModel(load_robot("car")), "learned": practised(seed)}
     for speed in SPEEDS:
         spec = at_most(speed)
         off = steered(spec, speed, seed)
-        found[f"PID at {speed:g} m/s: steps off the road"] = float((Task(FeatureLayout(spec)).violation(off) > 0).sum())
-        for which, model in models.items():
-            if which == "known":
-                model = AnalyticModel(spec)
-            driven = drive(configured("car_mpc", "mppi", samples=SAMPLES), model, SECONDS, seed, spec=spec)
-            error, along, _ = driven.task.beside(driven.reached)
-            what = f"{which}, {speed:g} m/s"
-            ratio = float(error.abs().mean() / driven.task.beside(off)[0].abs().mean())
-            found[f"limit, error, {what}: the PID's is 1"] = ratio
-            found[f"limit, steps off the road, {what}"] = float((driven.task.violation(driven.reached) > 0).sum())
-            found[f"limit, inputs out of bounds, {what}"] = float(driven.outside + driven.changed)
-            found[f"speed along the road, {what}: m/s"] = float(along[len(along) // 4 :].mean())
+        driven = drive(configured("car_mpc", "mppi", samples=SAMPLES), model_of(spec), SECONDS, seed, spec=spec)
+        error, along, _ = driven.task.beside(driven.reached)
+        beside, what = driven.task.beside(off)[0].abs().mean(), f"{which}, {speed:g} m/s"
+        found[f"PID at {speed:g} m/s: steps off the road"] = float((driven.task.violation(off) > 0).sum())
+        found[f"limit, error, {what}: the PID's is 1"] = float(error.abs().mean() / beside)
+        found[f"limit, steps off the road, {what}"] = float((driven.task.violation(driven.reached) > 0).sum())
+        found[f"limit, inputs out of bounds, {what}"] = float(driven.outside + driven.changed)
+        found[f"speed along the road, {what}: m/s"] = float(along[len(along) // 4 :].mean())
     return found
 
 

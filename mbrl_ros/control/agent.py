@@ -296,11 +296,15 @@ class Agent:
         return after[:, 0, -1].mean(0).numpy()
 
     def _look_back(self) -> None:
-        """What the guard is told before the plan's first target, where the action map has to follow on it."""
-        told = self.search.situation.told
-        if told.numel():
-            before = self._promises.in_force(self._step + self.config.delay - 1, self._step, latency=0)
-            told.copy_(torch.from_numpy(np.asarray(before, np.float32)))
+        """What the guard will have told before the plan's first target, where the action map has to follow on it."""
+        told, promises = self.search.situation.told, self._promises
+        if not told.numel():
+            return
+        last = promises.told(self._step - 1)
+        told.copy_(torch.from_numpy(np.asarray(self.spec.stance if last is None else last, np.float32)))
+        ahead = [promises.in_force(self._step + i, self._step, latency=0) for i in range(self.config.delay)]
+        if ahead:
+            told.copy_(paced(torch.from_numpy(np.array(ahead, np.float32)), told, self.map.rate)[-1])
 
     def _look_at(self, estimate, promised, command, first_ns: int) -> None:
         """What is decided on: the state when it begins to act, where the command is to lead, the phase of the gait."""
