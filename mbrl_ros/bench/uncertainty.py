@@ -8,7 +8,6 @@ from mbrl_ros.bench.uncertainty_picture import plot_calibration
 
 EXPERIMENTS: dict[str, Experiment] = {
     "cliff": uncertainty_cliff.cliff,
-    "dose": uncertainty_cliff.dose,
     "cartpole_poor": uncertainty_cartpole.poor,
     "reliability": uncertainty_reliability.reliability,
 }
@@ -19,5 +18,5 @@ BARS = {  # by how a figure's name begins
     "reliability: coverage off, where data was": Bar(high=0.05),
     "reliability: AUROC": Bar(low=0.9),
 }
-SEEDS = {"cliff": 20, "dose": 20, "cartpole_poor": 20}
+SEEDS = {"cliff": 20, "cartpole_poor": 20}
 PICTURES = {"calibration": plot_calibration}

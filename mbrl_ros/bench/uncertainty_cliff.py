@@ -11,7 +11,6 @@ from mbrl_ros.settings import TREATMENTS
 EARLY, AGAIN = 20.0, 1.0  # s of random motion at the foot of the hill, and after which it is put back there
 LOOP = 60.0  # s in which a robot goes on learning from its own plans
 PESSIMISM = 10.0  # standard deviations; on seeds from 100 on, 2 and 5 fell and 10 did not
-DOSES = (0.0, 2.0, 5.0, 10.0, 30.0, 100.0)
 EPISODE = 6.0  # s that are judged: the edge is 2 s away
 LEARNING = {"first_steps": 600, "every_seconds": 4.0, "steps": 200}  # enough for a hill, and twenty seeds of it
 
@@ -35,19 +34,6 @@ def cliff(seed: int) -> dict[str, float]:
         found[f"cliff: height at the end, {name}"] = float(drive.states[drive.kept(spec.dt), 1].mean() / crest)
         found[f"cliff: highest place, {name}"] = float(drive.states[:, 1].max() / crest)
     return found | {"cliff: falls while learning from its own data": float(own.falls)}
-
-
-def dose(seed: int) -> dict[str, float]:
-    """How pessimistic one has to be: falls and heights by standard deviations, on early data alone."""
-    run = treated(_settings(), "pessimism")
-    spec = load_robot(run.planner.robot)
-    data, crest, found = random_motion(run, spec, EARLY, seed, AGAIN), hill.crest(spec)[1], {}
-    several = learned(run, spec, data, seed)
-    for much in DOSES:
-        drive = driven(run.with_setting("planner.pessimism", much), spec, several, seed, EPISODE)
-        found[f"dose: walks off, pessimism {much:g}"] = float(drive.falls > 0)
-        found[f"dose: highest place, pessimism {much:g}"] = float(drive.states[:, 1].max() / crest)
-    return found
 
 
 def _settings() -> RunConfig:
