@@ -98,7 +98,7 @@ def test_curves_are_in_the_report_and_in_the_suites_picture_and_in_no_table(monk
     monkeypatch.setitem(suite.pictures, "exploration", lambda figures, path: drawn.append((set(figures), path.name)))
     asked = ["bench", "exploration", "--only", "explore_car", "--seeds", "2", "--report"]
     assert main([*asked, str(tmp_path / "e.json")]) == 0
-    assert "explore, last error" in (out := capsys.readouterr().out) and "curve" not in out
+    assert "explore, last error" in (out := capsys.readouterr().out) and "curve: " not in out
     assert {row["what"] for row in json.loads((tmp_path / "e.json").read_text())["rows"]} == set(found)
     assert drawn == [(set(found), "exploration.png")]
     assert main([*asked, str(tmp_path / "exploration.json")]) == 2
