@@ -29,6 +29,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     torch.set_num_threads(1)
     suite = Suite(args.what)
     names = suite.chosen(args.only)
+    if args.report and args.report.stem in suite.pictures:
+        raise ConfigError(
+            f"--report {args.report}: beside it comes {args.report.stem}.png of {suite.name}: another name"
+        )
     config = {"suite": suite.name, "experiments": names, "seed": args.seed, "torch": torch.__version__}
     kept = Kept(args.report, config)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -8,7 +8,6 @@ from mbrl_ros.bench.uncertainty_picture import plot_calibration
 
 EXPERIMENTS: dict[str, Experiment] = {
     "cliff": uncertainty_cliff.cliff,
-    "climb": uncertainty_cliff.climbed,
     "cartpole_poor": uncertainty_cartpole.poor,
     "reliability": uncertainty_reliability.reliability,
 }
@@ -16,7 +15,6 @@ BARS = {  # by how a figure's name begins
     "cliff: walks off, naive, early data": Bar(low=0.8),
     "cliff: walks off, naive, its own data": Bar(high=0.05),
     "cliff: walks off, pessimism": Bar(high=0.05),
-    "climb: walks off, pessimism": Bar(high=0.05),
     "reliability: coverage off, where data was": Bar(high=0.05),
     "reliability: AUROC": Bar(low=0.9),
 }

@@ -7,9 +7,9 @@ from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import load_run
 from mbrl_ros.settings import TREATMENTS
 
-LITTLE = 8.0  # s of data: random motion, and first tries
+LITTLE = 14.0  # s of data: random motion, and first tries
 EPISODE = 8.0  # s that are judged
-LEARNING = {"first_steps": 600, "steps": 40, "train.rollout": 4}
+LEARNING = {"first_steps": 1000, "steps": 40, "train.rollout": 4}
 SAMPLES = 300  # rollouts of a plan, shared out among members
 KEPT = 0.8  # share of the last 5 s in which the pole is up, below which it was not swung up
 

@@ -36,21 +36,6 @@ def cliff(seed: int) -> dict[str, float]:
     return found | {"cliff: falls while learning from its own data": float(own.falls)}
 
 
-def climbed(seed: int) -> dict[str, float]:
-    """Several networks go on learning from their own plans, one robot a treatment: falls on the way, and how high."""
-    run = _settings().with_setting("planner.pessimism", PESSIMISM)
-    spec = load_robot(run.planner.robot)
-    data, crest, found = random_motion(run, spec, EARLY, seed, AGAIN), hill.crest(spec)[1], {}
-    for treatment in ("expectation", "pessimism"):
-        settings = treated(run, treatment)
-        own = gone_on(settings, spec, data, LOOP, seed)
-        drive = driven(settings, spec, own.model, seed, EPISODE)
-        found[f"climb: falls while learning, {treatment}"] = float(own.falls)
-        found[f"climb: walks off, {treatment}"] = float(drive.falls > 0)
-        found[f"climb: height at the end, {treatment}"] = float(drive.states[drive.kept(spec.dt), 1].mean() / crest)
-    return found
-
-
 def _settings() -> RunConfig:
     run = load_run("cliff_mpc")
     for name, value in LEARNING.items():

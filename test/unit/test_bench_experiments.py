@@ -89,3 +89,16 @@ def test_every_bar_is_of_a_figure_that_some_experiment_has(suite):
         path.read_text() for path in Path(module.__file__).parent.glob(f"{suite}*.py") if path.stem != suite
     )
     assert not [begin for begin in module.BARS if begin.split(",")[0].split(":")[0] not in sources]
+
+
+def test_curves_are_in_the_report_and_in_the_suites_picture_and_in_no_table(monkeypatch, tmp_path, capsys):
+    suite, drawn = Suite("exploration"), []
+    found = {"explore, last error": 0.5, "curve: explore, x, y, 3 s": 0.7}
+    monkeypatch.setitem(suite.experiments, "explore_car", lambda seed: found)
+    monkeypatch.setitem(suite.pictures, "exploration", lambda figures, path: drawn.append((set(figures), path.name)))
+    asked = ["bench", "exploration", "--only", "explore_car", "--seeds", "2", "--report"]
+    assert main([*asked, str(tmp_path / "e.json")]) == 0
+    assert "explore, last error" in (out := capsys.readouterr().out) and "curve: " not in out
+    assert {row["what"] for row in json.loads((tmp_path / "e.json").read_text())["rows"]} == set(found)
+    assert drawn == [(set(found), "exploration.png")]
+    assert main([*asked, str(tmp_path / "exploration.json")]) == 2
