@@ -42,8 +42,8 @@ def payload(seed: int) -> dict[str, float]:
 def constants(seed: int) -> dict[str, float]:
     """Load, motors, delay and friction, all unknown at once; and friction alone where the feet slip."""
     spec, found = load_robot(_run().planner.robot), {}
-    for where, truth in (("changed quadruped", CHANGED), ("quadruped on ice", ICE)):
-        values = identified(spec, *walked(truth, SECONDS, seed), list(truth), WIDER, seed).values
+    for where, truth, search in (("changed quadruped", CHANGED, WIDER), ("quadruped on ice", ICE, SEARCH)):
+        values = identified(spec, *walked(truth, SECONDS, seed), list(truth), search, seed).values
         found |= {f"{where}: {name}, {truth[name]:g} in truth": values[name] for name in truth}
     return found
 

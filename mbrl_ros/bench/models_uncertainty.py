@@ -56,7 +56,7 @@ def held_out_region(seed: int) -> dict[str, float]:
         ("ensemble", ensemble, ensemble.Config(), FIT),
         ("ensemble, bootstrap only", ensemble, ensemble.Config(same_start=True), FIT),
         ("ensemble, starts only", ensemble, ensemble.Config(), FitConfig(steps=FIT.steps, bootstrap=False)),
-        ("bayes", bayes, bayes.Config(width=32), FIT),
+        ("bayes", bayes, bayes.Config(width=32, members=50), FIT),  # ten draws say little of a variance
     ):
         model = fit(kind, kind.new(config, (2, 1), seed), data.states, data.actions, fitting, seed).model
         score = disagreement(model, asked).numpy()

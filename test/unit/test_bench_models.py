@@ -9,7 +9,7 @@ import pytest
 from mbrl_ros.bench import models
 from mbrl_ros.bench.models import EXPERIMENTS
 
-LONGER = ("car", "payload", "carried", "constants", "reward")  # tried by the tests of what they measure
+LONGER = ("car", "payload", "carried", "constants", "reward")  # tried beside what they measure
 
 
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in LONGER])
