@@ -12,7 +12,7 @@ from rich.table import Table
 
 from mbrl_ros.bench import pets_ours
 from mbrl_ros.bench.kept import Kept
-from mbrl_ros.bench.pets import HOW, as_rows, check_peer, comparison, read, theirs
+from mbrl_ros.bench.pets import FEWER_STEPS, HOW, LESS_TIME, as_rows, check_peer, comparison, read, theirs
 from mbrl_ros.bench.pets_picture import plot_pets
 from mbrl_ros.bench.student import Trial
 from mbrl_ros.bench.wide_table import print_whole
@@ -85,10 +85,10 @@ def table(rows: list[dict]) -> Table:
             shown.add_row(row["side"], str(row["seeds"]), str(row["reached"]), *numbers)
             continue
         end = "<= " if row["at_most"] else ""
-        verdict = {True: "holds", False: "missed"}
+        verdict = {True: "holds", False: "missed", None: "open"}
         numbers = [f"{end}{row[name]:.2g}" for name in ("steps", "before", "processor")]
-        numbers[0] += f" (<= 0.5: {verdict[row['fewer_steps']]})"
-        numbers[2] += f" (<= 0.2: {verdict[row['less_time']]})"
+        numbers[0] += f" (<= {FEWER_STEPS:g}: {verdict[row['fewer_steps']]})"
+        numbers[2] += f" (<= {LESS_TIME:g}: {verdict[row['less_time']]})"
         shown.add_row(row["side"], "", "", *numbers)
     return shown
 

@@ -41,9 +41,11 @@ def test_ratios_are_of_means_over_seeds():
     assert comparison([better], [QUICK])[2]["fewer_steps"]
 
 
-def test_who_has_not_got_there_counts_until_its_end_and_holds_no_bar():
-    assert comparison([[trial(200, 100)]], [SLOW])[2]["at_most"]
-    assert not comparison([SLOW], [[*QUICK[:2], trial(200, 9000)]])[2]["fewer_steps"]
+def test_who_has_not_got_there_counts_until_its_end():
+    ratio = comparison([[trial(200, 180)]], [SLOW])[2]
+    assert ratio["at_most"] and ratio["fewer_steps"] is None
+    assert comparison([[trial(200, 100)]], [SLOW])[2]["fewer_steps"] is True
+    assert comparison([SLOW], [[*QUICK[:2], trial(200, 9000)]])[2]["fewer_steps"] is False
     assert len(comparison([QUICK], [])) == 1
 
 
@@ -81,7 +83,7 @@ def test_the_command_prints_writes_and_draws_both_sides(capsys, monkeypatch, tmp
     assert main(["bench", "pets", "--seeds", "2", "--peer-lines", str(lines), "--report", str(report)]) == 0
     said = capsys.readouterr().out
     assert seeds == [0, 1]
-    assert ">= 250" in said and "<= 1.5 (<= 0.5: missed)" in said
+    assert ">= 250" in said and "<= 1.5 (<= 0.5: open)" in said
     written = json.loads(report.read_text())
     assert written["trials"]["mbrl-lib"] == [as_rows(SLOW)] and len(written["trials"]["ours"]) == 2
     assert report.with_suffix(".png").stat().st_size > 5000
