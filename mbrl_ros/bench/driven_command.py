@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     driven.add_argument("--modes", nargs="+", choices=tuple(MODES), default=list(MODES), help="(all of them)")
 
 
-def run(run: RunConfig, args: argparse.Namespace, console: Console) -> None:
+def run(run: RunConfig, args: argparse.Namespace, console: Console) -> int:
     args.seeds = USUAL_SEEDS if args.seeds is None else args.seeds
     judging.check(args, run)
     run = with_policy(run, args.policy)
@@ -67,6 +67,7 @@ def run(run: RunConfig, args: argparse.Namespace, console: Console) -> None:
         console.print(f"report written to {args.report}", markup=False)
         drawn = plot(rows, args.report.with_suffix(".png"), f"mbrl bench {args.what}, {run.name}")
         console.print(f"plot written to {drawn}", markup=False)
+    return 0
 
 
 # Rows, their plot, and what the report's config says of this comparison alone.
