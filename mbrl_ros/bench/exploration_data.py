@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -75,18 +75,20 @@ def error(learner: Learner, task: str) -> float:
     return evaluate(learner.incumbent, *judges(task), learner.layout.scales, learner.layout.noise).error
 
 
-def curve(learner: Learner, task: str, transitions: Iterator[Transition | None]) -> dict[int, float]:
-    """Error after each whole second; each step brings a transition to learn, or (None) has been learned already."""
-    steps, errors = round(1 / learner.spec.dt), {}
-    for count, transition in enumerate(transitions, 1):
+def curve(learner: Learner, task: str, transitions: Iterable[Transition | None]) -> dict[int, float]:
+    """Error after each round of training, by the seconds of data that it had; each step brings a transition to learn,
+    or (None) has been learned already."""
+    errors, rounds = {}, 0
+    for transition in transitions:
         if transition is not None:
             learner.add(transition)
             if learner.due():
                 for _ in learner.train():
                     pass
                 learner.judge()
-        if count % steps == 0 and learner.incumbent is not None:
-            errors[count // steps] = error(learner, task)
+        if learner.rounds > rounds and learner.incumbent is not None:
+            rounds = learner.rounds
+            errors[round(learner.seconds)] = error(learner, task)
     return errors
 
 

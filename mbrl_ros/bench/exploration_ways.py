@@ -36,7 +36,7 @@ def replayed(task: str, seed: int) -> dict[str, float]:
     for way in REPLAYS:
         learner = Remembering(spec, run.with_setting("learner.train.replay", way).learner)
         if data:
-            errors[way] = curve(learner, task, iter(data))
+            errors[way] = curve(learner, task, data)
         else:
             steps = islice(sessions(run, learner, seed), round(SECONDS / spec.dt))
             errors[way], data = curve(learner, task, (None for _ in steps)), learner.transitions
