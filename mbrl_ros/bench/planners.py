@@ -9,6 +9,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "open_loop": planners_search.open_loop,
     "sampling": planners_search.sampling,
     "gradient": planners_search.gradient,
+    "gradient_learned": planners_search.gradient_learned,
     "hybrid": planners_policy.hybrid,
     "value": planners_policy.value,
     "limit": planners_car.limit,
