@@ -21,6 +21,7 @@ help:
 	@echo "             RUN_ARGS='--model scratch' shows it learning; RUN_ARGS=--headless prints plain lines"
 	@echo "make test    every test                          TEST_ARGS='-k guard' picks some"
 	@echo "             TEST_JOBS=1 one after the other; 2: those with real time in one process, the others beside"
+	@echo "             what fails is tried once more, alone, and named"
 	@echo "make check   style, layering and config files"
 	@echo "make bench   measured comparisons                BENCH_ARGS=... goes to mbrl bench"
 	@echo "make setup   only .venv, for what you start yourself: source .venv/bin/activate"
@@ -36,7 +37,9 @@ run: $(READY)
 
 test: $(READY)
 	@echo "== running the tests"
-	@.venv/bin/python -m pytest -p xdist.plugin -n $(TEST_JOBS) --dist loadfile $(TEST_ARGS)
+	@.venv/bin/python -m pytest -p xdist.plugin -n $(TEST_JOBS) --dist loadfile $(TEST_ARGS) || { [ $$? -eq 1 ] && \
+		echo "== what failed, once more, one after the other: some share real time with whatever else runs here" && \
+		.venv/bin/python -m pytest --last-failed --last-failed-no-failures none -rA $(TEST_ARGS); }
 
 check: $(READY)
 	@echo "== style"
