@@ -44,12 +44,12 @@ class Kept:
             self._path.unlink(missing_ok=True)
 
     def _read(self, asked: dict) -> None:
-        first, *lines = self._path.read_text().splitlines() or [""]
+        whole = self._path.read_bytes()
+        whole = whole[: whole.rfind(b"\n") + 1]  # without the last line of a run that was killed as it wrote
+        self._path.write_bytes(whole)
+        first, *lines = whole.decode().splitlines() or [""]
         if first != json.dumps(asked):
             raise ConfigError(f"{self._path} is of a run with other settings: remove it, or choose another --report")
         for line in lines:
-            try:
-                part, found = json.loads(line)
-            except ValueError:  # the last line of a run that was killed
-                continue
+            part, found = json.loads(line)
             self._found[part] = found

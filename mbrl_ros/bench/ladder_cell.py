@@ -57,7 +57,7 @@ def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
     if planner == "gradient":
         each = GRADIENT_PASSES * RESTARTS * members
         chosen |= {"restarts": RESTARTS, "iterations": max(1, min(200, rows // each)), "samples": 10}
-    if planner == "mcts":  # its simulations go on with the best of all choices
+    if planner == "mcts" and own.simulation == "greedy":  # which goes on with the best of all choices
         chosen["samples"] = max(10, rows // SEARCHED[run.planner.task])
     changes = {f"planner.{planner}.{key}": value for key, value in chosen.items()}
     changes |= {"planner.planner": planner, "planner.treatment": rung.treatment, "planner.trust.enabled": False}

@@ -30,6 +30,7 @@ from mbrl_ros.search_settings import MctsConfig
 
 MOST_CHOICES = 256  # a branch that is never tried teaches nothing
 NODES = 2  # at most a simulation, beside the plan before
+ROUNDS = 8  # in which the model is called at least: who goes down all at once has learned nothing on the way
 SURE = 8  # visits a branch, below which the most visited one is an accident, and the best simulation counts
 
 
@@ -48,8 +49,9 @@ def plan(config: MctsConfig, problem: Problem, warm: Tensor, generator: Generato
     ties = torch.rand(NODES * simulations + len(warm), len(choices), generator=generator).numpy()
     tree = Tree(problem.root, simulations, guesses.double().numpy(), ties, config.worth)
     rule = (puct if config.rule == "puct" else uct)(config.exploration)
-    for first in range(0, simulations, config.batch):
-        count, best, lent = min(config.batch, simulations - first), tree.high, tree.least
+    batch = min(config.batch, -(-simulations // ROUNDS))
+    for first in range(0, simulations, batch):
+        count, best, lent = min(batch, simulations - first), tree.high, tree.least
         ways = [tree.descend(rule) if n else tree.begin(luck.choices[0, 0]) for n in range(first, first + count)]
         played = play(tree, problem, choices, ways, luck, first)
         for b, (way, outcome) in enumerate(zip(ways, ended(tree, problem, ways, played), strict=True)):

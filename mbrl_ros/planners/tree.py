@@ -80,9 +80,10 @@ class Tree:
         return self.low if np.isfinite(self.low) else 0.0
 
     def grow(self, way: Descent, state: Tensor, reward: float, depth: int, priors: np.ndarray | None = None) -> None:
-        """A node at the end of `way`, `depth` steps from the root, unless another simulation has made it."""
+        """A node at the end of `way`, `depth` steps from the root, unless another simulation has made it, or there is
+        no more room: simulations then go on from the branch."""
         node, branch = way.nodes[-1], way.branches[-1]
-        if self.children[node, branch] != NONE:
+        if self.children[node, branch] != NONE or self.used == len(self.states):
             return
         if not (np.isfinite(reward) and torch.isfinite(state).all()):
             self.dead[node, branch] = True
@@ -99,7 +100,7 @@ class Tree:
         node = self.children[way.nodes[-1], way.branches[-1]]
         for depth in range(way.depth, self.horizon):
             branch, at = self.choices[number, depth], depth - way.depth + 1
-            if node == NONE or (self.children[node, branch] == NONE and self.used == len(self.states)):
+            if node == NONE:
                 return
             self.grow(Descent([node], [branch]), states[at], float(rewards[at]), depth + 1)
             if self.visits[node, branch] == 0 and not self.dead[node, branch]:

@@ -8,6 +8,7 @@ import torch
 from known_problems import planned
 
 from mbrl_ros.planners.problem import NoPlan, Problem
+from mbrl_ros.planners.tree import NONE, Descent, Tree
 
 SHORT = ["#####", "#S..#", "##..#", "#G..#", "#####"]
 LONG = ["######", "#S.#G#", "#..#.#", "##...#", "######"]
@@ -55,7 +56,7 @@ class Maze:
 
 
 def test_strength_grows_with_simulations():
-    shares = [Maze(LONG, 9).solved(n) for n in (20, 200, 800)]
+    shares = [Maze(LONG, 9).solved(n) for n in (20, 100, 800)]
     assert shares[0] < 0.2 < shares[1] < 0.7 < shares[2]
 
 
@@ -120,8 +121,19 @@ def test_a_batch_is_played_in_one_call_of_the_model():
         calls.append(len(states))
         return maze.step(states, moves)
 
-    planned("mcts", replace(maze.problem(100), step=step), batch=25, simulation="random")
-    assert calls == [25] * 4
+    planned("mcts", replace(maze.problem(100), step=step), batch=10, simulation="random")
+    assert calls == [10] * 10
+
+
+def test_a_batch_is_never_so_large_that_nothing_is_learned_on_the_way():
+    maze, calls = Maze(SHORT, 8), []
+
+    def step(states, moves):
+        calls.append(len(states))
+        return maze.step(states, moves)
+
+    planned("mcts", replace(maze.problem(20), step=step), batch=1000, simulation="random")
+    assert max(calls) == 3
 
 
 def test_advice_leads_where_simulations_alone_do_not_come():
@@ -184,3 +196,14 @@ def test_continuous_decisions_get_a_grid_and_too_many_are_refused():
 def test_without_a_model_to_step_it_says_so():
     refused = planned("mcts", replace(Maze(SHORT, 8).problem(50), step=None))
     assert isinstance(refused, NoPlan)
+
+
+def test_a_tree_that_is_full_goes_on_without_growing():
+    """The best ways are laid into it whole, so it may be full before the last simulation."""
+    tree = Tree(torch.zeros(1, 2), simulations=4, priors=np.full((3, 2), 0.5), ties=np.zeros((2, 2)))
+    for number, branch in enumerate((0, 1, 1)):
+        way = Descent([0], [branch])
+        tree.grow(way, torch.ones(1, 2), 1.0, depth=1)
+        tree.back_up(number, way, 1.0 + number, np.array([branch, 0, 0]), 0.0)
+    assert tree.used == 2 and tree.children[0].tolist() == [1, NONE]
+    assert tree.plan(1).tolist() == [1, 0, 0]
