@@ -14,6 +14,7 @@ from rich.box import SIMPLE_HEAD  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from mbrl_ros.bench.deployment import DeploymentRow  # noqa: E402
+from mbrl_ros.control.picture import saved  # noqa: E402
 
 COLUMNS = (
     "H",
@@ -66,7 +67,4 @@ def plot_deployment(rows: Sequence[DeploymentRow], path: Path, title: str) -> Pa
     axes.legend(fontsize=8)
     axes.set_title(title, fontsize=10)
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-    return path
+    return saved(figure, path)

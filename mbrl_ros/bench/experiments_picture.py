@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from mbrl_ros.bench.experiments import Figure  # noqa: E402
+from mbrl_ros.control.picture import saved  # noqa: E402
 
 COLOURS = {True: "C2", False: "C3", None: "C7"}
 
@@ -29,7 +30,4 @@ def plot_figures(rows: Sequence[Figure], path: Path, title: str) -> Path:
     axes.grid(axis="x", alpha=0.3)
     axes.set_title(title, fontsize=10)
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-    return path
+    return saved(figure, path)

@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from mbrl_ros.bench.experiments import CURVE, Figure  # noqa: E402
+from mbrl_ros.control.picture import saved  # noqa: E402
 
 
 def plot_exploration(figures: Mapping[str, Figure], path: Path) -> bool:
@@ -41,7 +42,5 @@ def plot_exploration(figures: Mapping[str, Figure], path: Path) -> bool:
         panel.legend(fontsize=8)
         panel.grid(alpha=0.3)
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    saved(figure, path, dpi=110)
     return True

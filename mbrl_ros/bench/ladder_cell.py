@@ -38,7 +38,7 @@ def climbed(task: str, rung: Rung, budget: Budget, seed: int) -> dict[str, float
         model, card = load_model("pretrained", run.name, FeatureLayout(spec))
         learned = {"robot_seconds": card.seconds, "fit_seconds": None, "learning_falls": None}
     else:
-        model, learned = _learned(task, rung, run, spec, budget, seed)
+        model, learned = _learned(rung, run, spec, budget, seed)
     policy = load_policy(run, spec) if rung.planner == SHIPPED else None
     found = _judged(rung, run, spec, model, policy, budget, seed)
     return {**found, **learned, "wall_seconds": time.perf_counter() - began}
@@ -67,9 +67,9 @@ def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
     return run
 
 
-def _learned(task: str, rung: Rung, run: RunConfig, spec: RobotSpec, budget: Budget, seed: int):
+def _learned(rung: Rung, run: RunConfig, spec: RobotSpec, budget: Budget, seed: int):
     """The model at the end, and what it took."""
-    refits = Refits(spec, task, rung.model, run.learner, budget, seed)
+    refits = Refits(spec, rung.model, run.learner, budget, seed)
     falls = 0
     if budget.seconds:
         falls = _practised(rung, run, spec, refits, budget, seed)

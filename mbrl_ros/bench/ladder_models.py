@@ -33,10 +33,10 @@ SINGLE_STEPS = ("diffusion", "energy")  # whose loss does not roll
 class Refits:
     """Stands where the learner of a session does, for any kind of model."""
 
-    def __init__(self, spec: RobotSpec, task: str, name: str, config: LearnerConfig, budget: Budget, seed: int):
+    def __init__(self, spec: RobotSpec, name: str, config: LearnerConfig, budget: Budget, seed: int):
         self._spec, self._budget, self._seed = spec, budget, seed
         self.layout = FeatureLayout(spec)
-        self.kind, self._config = the("model", name), of_kind(name, task, config.ensemble)
+        self.kind, self._config = the("model", name), of_kind(name, config.ensemble)
         rollout = 1 if name in SINGLE_STEPS else min(config.train.rollout, ROLLOUT)
         self._fit = FitConfig(steps=budget.steps, batch=budget.batch, rollout=rollout)
         self.buffer = ReplayBuffer(config.capacity, self.layout.size, len(spec.actuated), spec.dt_ns)
@@ -84,7 +84,7 @@ class Refits:
         return tuple(np.concatenate(parts) for parts in zip(*both, strict=True))
 
 
-def of_kind(name: str, task: str, shape: EnsembleConfig):
+def of_kind(name: str, shape: EnsembleConfig):
     """The Config of a kind, with networks as wide and deep as the run's own."""
     module: ModuleType = the("model", name)
     more = {

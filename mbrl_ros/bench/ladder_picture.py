@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from mbrl_ros.bench.ladder_rows import IS_BASE, LOSES, PAYS, Row  # noqa: E402
+from mbrl_ros.control.picture import saved  # noqa: E402
 
 COLOURS = {PAYS: "C2", LOSES: "C3", IS_BASE: "k"}  # what cannot be told is grey
 
@@ -32,10 +33,7 @@ def plot_ladder(rows: Sequence[Row], path: Path, title: str) -> Path:
     words = "return: mean, its 95%, every seed (green: pays; red: loses; black: the base; grey: cannot be told)"
     figure.suptitle(f"{title}\n{words}", fontsize=8)
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-    return path
+    return saved(figure, path, dpi=110)
 
 
 def _panel(panel, task: str, rows: Sequence[Row]) -> None:

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 from mbrl_ros.bench.pets import GOOD  # noqa: E402
 from mbrl_ros.bench.student import Trial  # noqa: E402
+from mbrl_ros.control.picture import saved  # noqa: E402
 
 SHORTEST = 0.1  # s that can be told apart here
 
@@ -40,7 +41,4 @@ def plot_pets(sides: Mapping[str, Sequence[Sequence[Trial]]], path: Path) -> Pat
     by_steps.legend()
     figure.suptitle("mbrl bench pets: balanced-cartpole from nothing; open: random motion", fontsize=10)
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-    return path
+    return saved(figure, path)

@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter  # noqa
 
 from mbrl_ros.bench.plan_table import device_of, shape_of  # noqa: E402
 from mbrl_ros.bench.planning import PlanRow  # noqa: E402
+from mbrl_ros.control.picture import saved  # noqa: E402
 
 
 def plot_plans(rows: Sequence[PlanRow], path: Path, title: str) -> Path:
@@ -41,7 +42,4 @@ def plot_plans(rows: Sequence[PlanRow], path: Path, title: str) -> Path:
     figure.suptitle(title, fontsize=10)
     figure.legend(*times.get_legend_handles_labels(), fontsize=8, ncols=4, loc="lower center")
     figure.tight_layout(rect=(0, 0.35 / figure.get_figheight(), 1, 1))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-    return path
+    return saved(figure, path)

@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from mbrl_ros.bench.planners_rover import TREE, arrived, one  # noqa: E402
+from mbrl_ros.control.picture import saved  # noqa: E402
 from mbrl_ros.dynamics.analytic import AnalyticModel  # noqa: E402
 from mbrl_ros.robots.obstacles import GOAL, HIGH, LOW, random_map  # noqa: E402
 from mbrl_ros.robots.spec import load_robot  # noqa: E402
@@ -31,10 +32,7 @@ def draw(path: Path, number: int = MAP) -> Path:
     axes.set(xlim=(LOW, HIGH), ylim=(LOW, HIGH), aspect="equal", xlabel="x, m", ylabel="y, m", title=f"map {number}")
     axes.legend(loc="lower right", fontsize=8)
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
-    return path
+    return saved(figure, path, dpi=100)
 
 
 if __name__ == "__main__":

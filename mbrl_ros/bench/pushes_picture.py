@@ -13,6 +13,7 @@ from rich.box import SIMPLE_HEAD  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from mbrl_ros.bench.pushes import PushRow  # noqa: E402
+from mbrl_ros.control.picture import saved  # noqa: E402
 
 INNER = 1.5  # radius of the innermost ring, in rings
 
@@ -61,7 +62,4 @@ def plot_pushes(rows: Sequence[PushRow], path: Path, title: str) -> Path:
         axes.set_xticks([0.0, 1.5708, 3.1416, 4.7124], ["ahead", "left", "back", "right"])
         axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.08), title=f"{speed:g} m/s")
     figure.suptitle(f"{title}\nx fell, o stayed up; the first is the innermost ring", fontsize=10)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, bbox_inches="tight")
-    plt.close(figure)
-    return path
+    return saved(figure, path, bbox_inches="tight")

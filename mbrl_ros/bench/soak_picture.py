@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from mbrl_ros.bench.soak import Sample  # noqa: E402
+from mbrl_ros.control.picture import saved  # noqa: E402
 
 
 def plot_soak(samples: Sequence[Sample], path: Path, title: str) -> Path:
@@ -23,7 +24,4 @@ def plot_soak(samples: Sequence[Sample], path: Path, title: str) -> Path:
     axes.grid(alpha=0.3)
     if samples:
         figure.legend(frameon=False, loc="outside right upper")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-    return path
+    return saved(figure, path)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from mbrl_ros.backends import new_backend
+from mbrl_ros.bench.seen import Seen
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.learning.evaluating import GOAL_SECONDS, KEPT_SECONDS, driving
@@ -19,19 +20,6 @@ from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.runs import RunConfig
 from mbrl_ros.settings import LearnerConfig
 from mbrl_ros.types import Transition
-
-
-class Recorder:
-    """In a learner's place: keeps what it is given, and never learns."""
-
-    def __init__(self):
-        self.transitions: list[Transition] = []
-
-    def add(self, transition: Transition) -> None:
-        self.transitions.append(transition)
-
-    def due(self) -> bool:
-        return False
 
 
 class Remembering(Learner):
@@ -74,7 +62,7 @@ def random_motion(
     run: RunConfig, spec: RobotSpec, seconds: float, seed: int, again: float = math.inf
 ) -> list[Transition]:
     """What a robot sees that knows nothing; put back to where it begins every `again` seconds."""
-    run, seen = run.with_setting("seed", seed).with_setting("planner.mode", "explore"), Recorder()
+    run, seen = run.with_setting("seed", seed).with_setting("planner.mode", "explore"), Seen()
     session = Session(
         run, new_backend(spec, seed, run.bridge.noise, run.bridge.latency), Agent(spec, run.planner), seen
     )

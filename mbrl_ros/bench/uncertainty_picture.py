@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 from mbrl_ros.bench.experiments import CURVE, Figure  # noqa: E402
 from mbrl_ros.bench.uncertainty_reliability import KINDS, LEVELS, PLACES  # noqa: E402
+from mbrl_ros.control.picture import saved  # noqa: E402
 
 
 def plot_calibration(figures: Mapping[str, Figure], path: Path) -> bool:
@@ -44,7 +45,5 @@ def plot_calibration(figures: Mapping[str, Figure], path: Path) -> bool:
     table = axes[2].table(cells, rowLabels=names, colLabels=heads, loc="center")
     table.scale(1, 2)
     picture.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.savefig(path, dpi=110)
-    plt.close(picture)
+    saved(picture, path, dpi=110)
     return True

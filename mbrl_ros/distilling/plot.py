@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
+from mbrl_ros.control.picture import saved  # noqa: E402
 from mbrl_ros.distilling.rounds import Round  # noqa: E402
 
 
@@ -25,7 +26,4 @@ def plot_rounds(rounds: Sequence[Round], path: Path, title: str) -> Path:
     reward.plot([r.decisions for r in best], [r.reward for r in best], "*", markersize=12)
     reward.set(xlabel="decisions of the planner", ylabel="reward a step, in the model")
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-    return path
+    return saved(figure, path)

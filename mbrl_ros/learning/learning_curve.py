@@ -9,6 +9,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
+from mbrl_ros.control.picture import saved  # noqa: E402
+
 
 def plot_curves(curves, path: Path, title: str) -> Path:
     judged = "velocity_error" in curves[0].evaluations[-1]["summary"]
@@ -32,7 +34,4 @@ def plot_curves(curves, path: Path, title: str) -> Path:
         tracking.set_ylim(bottom=0)
     tracking.set_xlabel("robot time, s")
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-    return path
+    return saved(figure, path)

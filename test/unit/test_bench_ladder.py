@@ -109,7 +109,7 @@ def test_every_kind_of_model_can_be_planned_with(task, name):
     """In inference mode, as the agent plans: whatever samples with a gradient has to see to it itself."""
     run = settled(load_run(BUDGETS[task].run), rung(f"model {name}"), BUDGETS[task])
     agent, kind = Agent(load_robot(run.planner.robot), run.planner), known.the("model", name)
-    agent.set_model(kind.new(of_kind(name, task, run.learner.ensemble), agent.layout, 0), 1)
+    agent.set_model(kind.new(of_kind(name, run.learner.ensemble), agent.layout, 0), 1)
     agent.search.set_samples(10)
     still = np.zeros(len(agent.spec.joints))
     base = None

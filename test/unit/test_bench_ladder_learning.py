@@ -15,7 +15,7 @@ BUDGET = Budget("cartpole_mpc", seconds=8.0, judged=1.0, fits=4, steps=150, batc
 
 
 def refits(name="l2", **changes):
-    return Refits(CARTPOLE, "cartpole", name, quick_config(), replace(BUDGET, **changes), seed=0)
+    return Refits(CARTPOLE, name, quick_config(), replace(BUDGET, **changes), seed=0)
 
 
 def fitted(learner):

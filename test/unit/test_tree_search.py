@@ -114,25 +114,25 @@ def test_both_rules_arrive_one_at_a_time_and_many_at_once(rule, batch):
     assert Maze(SHORT, 8).solved(300, rule=rule, batch=batch, simulation="random") >= 0.8
 
 
-def test_a_batch_is_played_in_one_call_of_the_model():
+def batches(simulations, batch):
+    """How many simulations each call of the model played."""
     maze, calls = Maze(SHORT, 8), []
 
     def step(states, moves):
         calls.append(len(states))
         return maze.step(states, moves)
 
-    planned("mcts", replace(maze.problem(100), step=step), batch=10, simulation="random")
+    planned("mcts", replace(maze.problem(simulations), step=step), batch=batch, simulation="random")
+    return calls
+
+
+def test_a_batch_is_played_in_one_call_of_the_model():
+    calls = batches(simulations=100, batch=10)
     assert calls == [10] * 10
 
 
 def test_a_batch_is_never_so_large_that_nothing_is_learned_on_the_way():
-    maze, calls = Maze(SHORT, 8), []
-
-    def step(states, moves):
-        calls.append(len(states))
-        return maze.step(states, moves)
-
-    planned("mcts", replace(maze.problem(20), step=step), batch=1000, simulation="random")
+    calls = batches(simulations=20, batch=1000)
     assert max(calls) == 3
 
 
