@@ -1,7 +1,8 @@
 """Experiments: each shows, with figures over several seeds, what a method must show before it counts as working.
 
 An experiment is a function of a seed that really learns and really plans, and gives figures by name. A suite is a
-module with EXPERIMENTS by name, BARS by how the names of figures begin, and SEEDS where one needs others than five.
+module with EXPERIMENTS by name, BARS by how the names of figures begin, and SEEDS where one needs others than five;
+YES_OR_NO says how the names of those begin that are 1 or 0 of each seed.
 PICTURES by name are drawn beside the report, where its figures are there; those that begin with CURVE are in no table.
 """
 
@@ -40,6 +41,11 @@ class Bar:
     def holds(self, value: float) -> bool:
         return bool(self.low <= value <= self.high)
 
+    def tells(self, interval: tuple[float, float]) -> bool:
+        """Whether all of the interval is on one side of it."""
+        low, high = interval
+        return self.holds(low) == self.holds(high) and not (low < self.low and high > self.high)
+
     def __str__(self) -> str:
         if self.low == -np.inf:
             return f"<= {self.high:g}"
@@ -58,6 +64,15 @@ class Figure:
     holds: bool | None  # whether the mean is within the bar
     seeds: tuple[float, ...]  # of each seed
     interval: tuple[float, float]  # 95%, of the mean
+    told: bool | None = None  # whether the interval is all within the bar, or all outside
+
+    @property
+    def verdict(self) -> str:
+        if self.holds is None:
+            return ""
+        if self.told:
+            return "holds" if self.holds else "missed"
+        return "cannot be told; the mean holds" if self.holds else "cannot be told; the mean misses"
 
 
 class Suite:
@@ -68,6 +83,7 @@ class Suite:
         self.experiments: dict[str, Experiment] = module.EXPERIMENTS
         self._bars: dict[str, Bar] = module.BARS
         self._seeds: dict[str, int] = getattr(module, "SEEDS", {})
+        self._yes_or_no: tuple[str, ...] = getattr(module, "YES_OR_NO", ())
         self.pictures: dict[str, Callable[[dict[str, Figure], Path], bool]] = getattr(module, "PICTURES", {})
 
     def chosen(self, names: Sequence[str] | None) -> list[str]:
@@ -97,5 +113,6 @@ class Suite:
     def figure(self, what: str, values: tuple[float, ...]) -> Figure:
         bar = next((bar for begin, bar in self._bars.items() if what.startswith(begin)), None)
         mean = float(np.mean(values))
-        holds = bar.holds(mean) if bar else None
-        return Figure(what, mean, min(values), max(values), str(bar or ""), holds, values, interval(values))
+        sure = interval(values, what.startswith(self._yes_or_no))
+        holds, told = (bar.holds(mean), bar.tells(sure)) if bar else (None, None)
+        return Figure(what, mean, min(values), max(values), str(bar or ""), holds, values, sure, told)

@@ -67,8 +67,7 @@ def table(suite: str, figures: list[Figure]) -> Table:
     for column in ("what", "mean", "95%", "lowest", "highest", "seeds", "bar", ""):
         shown.add_column(column, justify="left" if column in ("what", "bar") else "right")
     for figure in figures:
-        verdict = {True: "holds", False: "missed", None: ""}[figure.holds]
         mean, least, most = (f"{number:.3g}" for number in (figure.value, figure.lowest, figure.highest))
         sure = " .. ".join(f"{number:.3g}" for number in figure.interval)
-        shown.add_row(figure.what, mean, sure, least, most, str(len(figure.seeds)), figure.bar, verdict)
+        shown.add_row(figure.what, mean, sure, least, most, str(len(figure.seeds)), figure.bar, figure.verdict)
     return shown

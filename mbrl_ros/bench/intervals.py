@@ -1,4 +1,4 @@
-"""How sure a mean over seeds is: 95% intervals, Wilson's for a share, by resampling the seeds for everything else."""
+"""How sure a mean over seeds is: 95% intervals, Wilson's where a seed is a yes or a no, else by resampling seeds."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ Z = 1.96
 RESAMPLED = 2000
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Of seeds' values; where all of them are 0 or 1, of the share of ones."""
-    if set(values) <= {0.0, 1.0}:
+def interval(values: Sequence[float], yes_or_no: bool = False) -> tuple[float, float]:
+    """Of seeds' values; `yes_or_no`: each is 1 or 0, and the mean is the share of ones."""
+    if yes_or_no:
+        if not set(values) <= {0.0, 1.0}:
+            raise ValueError(f"neither yes nor no: {sorted(set(values) - {0.0, 1.0})}")
         return wilson(sum(values), len(values))
     drawn = np.random.default_rng(0).choice(np.asarray(values, float), (RESAMPLED, len(values)))
     low, high = np.percentile(drawn.mean(1), [2.5, 97.5])

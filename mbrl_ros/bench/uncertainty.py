@@ -18,5 +18,6 @@ BARS = {  # by how a figure's name begins
     "reliability: coverage off, where data was": Bar(high=0.05),
     "reliability: AUROC": Bar(low=0.9),
 }
+YES_OR_NO = ("cliff: walks off", "poor cartpole: fails")
 SEEDS = {"cliff": 20, "cartpole_poor": 20}
 PICTURES = {"calibration": plot_calibration}

@@ -27,6 +27,26 @@ def test_a_figure_is_judged_by_its_mean():
     assert suite.figure("nothing is asked of this", (1.0,)).holds is None
 
 
+def test_counts_that_happen_to_be_none_or_one_are_no_yes_or_no():
+    """No step off the road in any seed is surely none; no fall in three seeds is nearly no word."""
+    assert Suite("planners").figure("limit, steps off the road, x", (0.0, 0.0, 0.0)).interval == (0.0, 0.0)
+    low, high = Suite("uncertainty").figure("cliff: walks off, naive, early data", (0.0, 0.0, 0.0)).interval
+    assert low == 0.0 and high > 0.5
+
+
+def test_a_verdict_says_where_the_interval_reaches_over_the_bar():
+    suite = Suite("models")
+    for values, verdict in (
+        ((2.9, 3.0, 3.1), "holds"),
+        ((2.0, 2.1, 2.2), "missed"),
+        ((2.5, 3.1, 3.2), "cannot be told; the mean holds"),
+        ((2.0, 2.5, 3.0), "cannot be told; the mean misses"),
+        ((0.0, 6.0), "cannot be told; the mean holds"),
+    ):
+        assert suite.figure("payload of 3 kg, somewhere", values).verdict == verdict
+    assert suite.figure("nothing is asked of this", (1.0,)).verdict == ""
+
+
 def test_bars_say_what_they_ask_for():
     assert str(Bar(low=0.9)) == ">= 0.9" and str(Bar(high=0.05)) == "<= 0.05"
     assert Bar(low=0.9).holds(0.9) and not Bar(low=0.9).holds(float("nan"))

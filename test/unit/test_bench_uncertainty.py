@@ -41,7 +41,9 @@ def test_wilsons_interval_is_no_point_where_all_seeds_agree():
 
 
 def test_means_of_other_numbers_are_as_sure_as_their_seeds_agree():
-    assert interval([0.0, 1.0] * 10) == wilson(10, 20)
+    assert interval([0.0, 1.0] * 10, yes_or_no=True) == wilson(10, 20)
+    with pytest.raises(ValueError, match=r"neither yes nor no: \[0.5\]"):
+        interval([0.0, 0.5], yes_or_no=True)
     assert interval([3.0] * 5) == (3.0, 3.0)
     low, high = interval([1.0, 2.0, 3.0, 4.0, 5.0])
     assert 1.5 < low < 2.2 and 3.8 < high < 4.5
