@@ -63,10 +63,8 @@ def fit(kind: ModuleType, model, states, actions, config: FitConfig, seed: int =
     windows = cut(states, actions, config.rollout)
     losses = _descended(kind, model, *windows, config, seed)
     for turn in range(config.corrective):
-        own = corrected(model, states, actions, config.drift)
-        both = [
-            torch.cat([recorded, labelled]) for recorded, labelled in zip(cut(states, actions, 1), own, strict=True)
-        ]
+        own = corrected(model, states, actions, config.drift, config.rollout)
+        both = [torch.cat(pair) for pair in zip(windows, own, strict=True)]
         losses = np.append(losses, _descended(kind, model, *both, config, seed + turn + 1))
     return Fitted(model, losses)
 

@@ -103,6 +103,34 @@ def test_corrective_labels_lead_from_drifted_states_to_true_ones():
     assert not any((truth[:, 0] == start).all(1).any() for start in pairs[:, 0])
 
 
+def test_corrective_labels_lead_as_many_steps_back_as_the_model_is_rolled():
+    data = swung(4, 12, 0)
+    model = l2.new(l2.Config(), (3, 1), 0)
+    windows, told = corrected(model, data.states, data.actions, 4, rollout=3)
+    truth, truly_told = cut(data.states, data.actions, 3)
+    assert windows.shape == (4 * 7, 4, 3) and told.shape == (4 * 7, 3, 1)  # of nine, two have no three steps after them
+    for path, actions in zip(windows[:, 1:], told, strict=True):
+        (place,) = (truth[:, 1:] == path).all((1, 2)).nonzero()[0]
+        assert torch.equal(truly_told[place], actions)
+    assert not any((truth[:, 0] == start).all(1).any() for start in windows[:, 0])
+
+
+def test_rounds_of_corrective_labels_go_on_rolling_the_model(monkeypatch):
+    seen, whole = [], l2.loss
+    monkeypatch.setattr(l2, "loss", lambda m, states, *rest: seen.append(states.shape[2]) or whole(m, states, *rest))
+    data = swung(4, 12, 0)
+    fit(l2, l2.new(l2.Config(), (3, 1), 0), data.states, data.actions, FitConfig(steps=2, rollout=5, corrective=1))
+    assert seen == [6] * 4
+
+
+def test_what_an_energy_model_is_offered_is_never_the_true_change_itself():
+    changes = torch.randn(300, 6)
+    for rows in (2, 100, 300):
+        others = energy._others(changes[:rows])
+        assert others.shape[1] == min(rows - 1, energy.MOST_OFFERED)
+        assert not (others == changes[:rows, None]).all(-1).any()
+
+
 def test_corrective_labels_are_off_unless_asked_for():
     data, asked = swung(4, 12, 0), FitConfig(steps=20, batch=16, corrective=2)
     assert FitConfig().corrective == 0

@@ -4,7 +4,7 @@
 
 Learned by telling the true change from others, ranked by what is left of each after how likely it was to be offered,
 
-    -log softmax over {true, offered}(-E(c) - ln q(c))        q: the changes in the batch, each widened by a normal
+    -log softmax over {true, offered}(-E(c) - ln q(c))        q: other changes in the batch, each widened by a normal
 
 and by lifting where short Langevin chains end, which is where the model itself expects something. Sampled from several
 starts: the best of them, by -E, is picked at random in proportion and walks down with noise.
@@ -28,7 +28,7 @@ BOX = 4.0  # standard deviations of a step, beyond which nothing is expected
 WIDENING = 0.3  # sigma of what is offered around the changes in the batch
 FIRST, LAST = 0.03, 0.001  # step of a Langevin chain, from first to last
 STEEPEST = 20.0  # gradient that a chain follows at most
-MOST_OFFERED = 256  # changes of the batch that q is made of
+MOST_OFFERED = 256  # changes that q is made of
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,13 @@ def loss(model: Energy, states: Tensor, actions: Tensor, step: Step) -> Tensor:
     given = torch.cat(normalised(model, before, actions[0].flatten(0, 1)), -1)
     true = normalised_change(model, before, following).clamp(-BOX, BOX)
     config, generator, rows = model.config, step.generator, len(true)
-    other = true[torch.randint(rows, (rows, config.offered), generator=generator)]
+    near = _others(true)
+    picked = torch.randint(near.shape[1], (rows, config.offered), generator=generator)
+    other = near.gather(1, picked[..., None].expand(-1, -1, true.shape[-1]))
     other = other + WIDENING * torch.randn(other.shape, generator=generator)
     ranked = torch.cat([true[:, None], other], 1)
     energies = model.energy(given, ranked)
-    odds = -energies - _offered_density(ranked, true[:MOST_OFFERED])
+    odds = -energies - _offered_density(ranked, near)
     total = -torch.log_softmax(odds, 1)[:, 0].mean() + 1e-3 * energies.square().mean()
     if config.chains and config.lift:
         ends = model.walked(given, other[:, : config.chains], config.chain_steps, generator)
@@ -128,7 +130,18 @@ def loss(model: Energy, states: Tensor, actions: Tensor, step: Step) -> Tensor:
     return total
 
 
+def _others(changes: Tensor) -> Tensor:
+    """Changes (B, S) -> for each those of some other rows (B, C, S).
+
+    Never its own: the true change would seem to be offered often for being itself, all the more where few others are
+    near, and that is with many features.
+    """
+    rows = len(changes)
+    after = torch.arange(1, max(2, min(rows, MOST_OFFERED + 1)))
+    return changes[(torch.arange(rows)[:, None] + after) % rows]
+
+
 def _offered_density(change: Tensor, centres: Tensor) -> Tensor:
-    """ln q of changes (B, n, S), but for a constant: a normal around each centre (C, S)."""
-    apart = torch.cdist(change.flatten(0, 1), centres).square() / (2 * WIDENING**2)
-    return torch.logsumexp(-apart, 1).view(change.shape[:2])
+    """ln q of changes (B, n, S), but for a constant: a normal around each of a row's centres (B, C, S)."""
+    apart = torch.cdist(change, centres).square() / (2 * WIDENING**2)
+    return torch.logsumexp(-apart, 2)
