@@ -23,7 +23,7 @@ POLICY_MODES = ("policy", "hybrid")
 DRIVING_MODES = ("mppi", *POLICY_MODES)
 MODES = ("stand", "explore", "observe", *DRIVING_MODES)
 SHARED_OUT = ("tsinf", "ts1")  # treatments that give each candidate one rollout; the others one a member
-TREATMENTS = (*SHARED_OUT, "expectation", "pessimism", "optimism", "cvar")
+TREATMENTS = (*SHARED_OUT, "ts1_mean", "expectation", "pessimism", "optimism", "cvar")
 EXPLORERS = ("random", "disagreement", "counts")
 REPLAYS = ("uniform", "prioritised")
 ACTION_MAP_NAMES = ("gait", "joint", "spline", "primitive")
@@ -215,6 +215,10 @@ class EnsembleConfig:
     members: int = setting(5, "networks in the ensemble", low=1, high=50)
     width: int = setting(128, "units a hidden layer", low=4, high=4096)
     layers: int = setting(2, "hidden layers", low=1, high=8)
+    prior: float = setting(
+        0.1, "size of the random function as which each member begins: what is left of it where no data comes from",
+        low=0.0, high=10.0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

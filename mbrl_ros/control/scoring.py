@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mbrl_ros.control.luck import Luck
 from mbrl_ros.control.treatments import Treatment, drawn_orders, member_anew
 from mbrl_ros.planners.problem import Problem
 from mbrl_ros.robots.action_maps import paced
@@ -72,18 +73,18 @@ def make_problem(
     beyond=None,
     proposal: Callable[[], Tensor] | None = None,
     cvar: float = 1.0,
+    luck: Luck | None = None,
 ) -> Problem:
     """`samples` rollouts in all: as many candidates with one member each (tsinf, ts1), or fewer that visit all members.
 
-    `beyond` and `proposal`: what a policy has to say, as control/beyond.py finds it.
+    `beyond` and `proposal`: what a policy has to say, as control/beyond.py finds it. `luck`: of the model's draws.
     """
     members = model.members if model is not None else 1  # without a model nothing can be scored, only the prior used
     each = max(2, samples // members)
     shared_out = treatment in SHARED_OUT
     treated = Treatment(treatment, pessimism, cvar).of_members
-    rollout = model.rollout if model is not None else None
-    if treatment == "ts1":
-        rollout = member_anew(rollout, drawn_orders(len(situation.phase), members, each, situation.all))
+    columns = {"ts1": each, "ts1_mean": 1}.get(treatment, 0)  # in a mean all candidates meet the same members
+    orders = drawn_orders(len(situation.phase), members, columns, situation.all) if columns else None
 
     def decoded(decisions: Tensor) -> Tensor:
         """(N, H, U) -> targets (N, H, A), no faster than they may change."""
@@ -100,6 +101,8 @@ def make_problem(
 
     def rewards(through, told: Tensor) -> Tensor:
         """Of targets (M, B, H, A), (M, B)."""
+        if luck is not None:
+            luck.again()
         states = through(situation.state.expand(members, told.shape[1], -1), told)  # (M, B, H, S)
         rewards = step_rewards(states)
         if beyond is None:
@@ -115,11 +118,14 @@ def make_problem(
 
     def through_one(decisions: Tensor) -> Tensor:
         targets = decoded(decisions)
-        return net(rewards(rollout, targets.unflatten(0, (members, -1))).flatten(), decisions)
+        through = model.rollout if orders is None else member_anew(model.rollout, orders)
+        return net(rewards(through, targets.unflatten(0, (members, -1))).flatten(), decisions)
 
     def through_all(decisions: Tensor, differentiable: bool = False) -> Tensor:
         targets = decoded(decisions)
         through = model.differentiable_rollout if differentiable else model.rollout
+        if treatment == "ts1_mean":
+            through = member_anew(through, orders)
         return net(treated(rewards(through, targets.expand(members, *targets.shape))), decisions)
 
     def gradient(decisions: Tensor) -> tuple[Tensor, Tensor]:

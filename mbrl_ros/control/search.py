@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from mbrl_ros.control.beyond import guidance
+from mbrl_ros.control.luck import Luck
 from mbrl_ros.control.on_device import OnDevice, check_device, recorded_settings
 from mbrl_ros.control.plan_memory import PlanMemory
 from mbrl_ros.control.scoring import Situation, make_problem
@@ -31,6 +32,7 @@ class Search:
         self.samples = config.search.samples  # rollouts of a plan; fewer than configured where time is short
         self.memory, self.bounds = PlanMemory(), BoundWeight(config.bounds)
         self.model = None
+        self._luck = Luck()
         self._policy = None
         self._generator = torch.Generator().manual_seed(config.seed)
         self._on_device: OnDevice | None = None
@@ -45,6 +47,7 @@ class Search:
     def set_model(self, model) -> None:
         c = self.config
         self.model = planning_model(model, c.precision, c.threads) if isinstance(model, Ensemble) else model
+        self._luck = Luck(self.model)
         if self._on_device is not None and not self._on_device.load(self.model):
             self._on_device = None
         self._build()
@@ -94,6 +97,7 @@ class Search:
     def find(self, warm: Tensor, generator: torch.Generator) -> PlanResult | NoPlan:
         """From the situation and nothing else; what is remembered stays."""
         config, s = self.config.search, self.situation
+        self._luck.anew()
         if self._on_device is None:
             return the("planner", self.config.planner).plan(config, self._problem, warm, generator)
         s.warm.copy_(warm)
@@ -131,7 +135,7 @@ class Search:
         self._problem = make_problem(
             self.situation, self.model, self._task, self._map, c.cost, c.treatment, c.pessimism, self.samples,
             *(guidance(*guide, c.search, self.situation, self._spec.phase_step) if guide else ()),
-            cvar=c.cvar,
+            cvar=c.cvar, luck=self._luck,
         )  # fmt: skip
         if c.device != "cpu" and c.planner == "mppi" and self._on_device is None and hasattr(self.model, "weights"):
             self._on_device = OnDevice(c, self._spec, self.model, c.device, self._policy)

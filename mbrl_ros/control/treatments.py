@@ -6,9 +6,11 @@
     cvar          mean over the share of members that say the worst
     tsinf         each candidate goes through one member, from the first step to the last (TS-inf)
     ts1           each candidate goes through a member drawn anew at each step (TS-1)
+    ts1_mean      mean over as many particles as there are members, each through members drawn anew at each step (PETS)
 
-The last two are no way to sum up members but to share candidates out among them; where all members are asked about one
-plan all the same (its value, its gradient, a step of a tree), they are the expectation.
+tsinf and ts1 are no way to sum up members but to share candidates out among them; where all members are asked about one
+plan all the same (its value, its gradient, a step of a tree), they are the expectation. So is the mean over particles
+that keep to one member each, which is why there is no tsinf_mean.
 """
 
 from __future__ import annotations

@@ -87,9 +87,10 @@ class Ensemble:
 
 
 def new_ensemble(config: EnsembleConfig, layout: FeatureLayout, seed: int) -> Ensemble:
-    """Random members; the last layer starts small, so that an untrained model says 'nothing changes much'."""
+    """Random members. With a small `prior` an untrained model says 'nothing changes much', and members soon agree also
+    where no data is; with a large one each keeps a function of its own there."""
     generator = torch.Generator().manual_seed(seed)
-    layers = random_layers(config.members, layer_sizes(config, layout), generator)
+    layers = random_layers(config.members, layer_sizes(config, layout), generator, config.prior)
     scales, units = torch.tensor(layout.scales), torch.tensor(feature_units(layout))
     start = Normaliser(torch.zeros(layout.size), units, torch.zeros(layout.size), scales)
     return Ensemble(config, layers.weights, layers.biases, start, *action_units(layout.spec))

@@ -8,6 +8,7 @@ import torch
 
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.dynamics.kinds import gaussian
 from mbrl_ros.known import PLANNERS, the
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
@@ -42,6 +43,32 @@ def test_it_drives(name, treatment):
         assert np.isfinite(plan.targets).all()
         assert np.abs(plan.targets).max() <= 20.0  # N, as much as the robot file allows
     assert driver.trace().shape == (3, HORIZON, 5)
+
+
+@pytest.mark.parametrize("name", ["mppi", "cem", "icem", "shooting", "gradient"])
+def test_what_a_model_draws_is_drawn_once_a_plan(name):
+    """Whatever is refined, all candidates of one plan have the same luck; those of the next have other."""
+    driver = agent(name)
+    model = gaussian.new(gaussian.Config(particles=2, width=8), FeatureLayout(CARTPOLE), 0)
+    driver.set_model(model, 2)
+    driver.configure(replace(driver.config, **{name: replace(driver.config.search, iterations=3)}))
+    drawn, rollout = [], gaussian.Gaussian.rollout
+
+    def watched(self, *given):
+        drawn.append(self.generator.get_state())
+        return rollout(self, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gaussian.Gaussian, "rollout", watched)
+        patch.setattr(gaussian.Gaussian, "differentiable_rollout", watched)
+        plans = []
+        for _ in range(2):
+            drawn.clear()
+            driver.search.situation.begin(torch.zeros(5), torch.zeros(0), torch.zeros(HORIZON))
+            driver.search.plan(1)
+            plans.append(list(drawn))
+    assert all(len(plan) >= 3 and all(torch.equal(plan[0], other) for other in plan) for plan in plans)
+    assert not torch.equal(plans[0][0], plans[1][0])
 
 
 @pytest.mark.parametrize("name", PLANNERS)

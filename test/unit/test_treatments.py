@@ -64,13 +64,39 @@ def test_ts1_of_members_that_agree_is_what_each_of_them_says():
     torch.testing.assert_close(p.score(plans), 2.4 * plans[:, 0, 0])
 
 
+class Squared(Forward):
+    """Far out is worth more than in proportion: who meets the kind member at each step gains most."""
+
+    def reward(self, state, command):
+        return state[..., 0].square()
+
+
+def squared(name, samples=20):
+    situation = Situation.empty(5, 0, 1, HORIZON)
+    return make_problem(situation, TWO, Squared(), JointMap(CARTPOLE), FREE, name, 0.5, samples)
+
+
+def test_a_mean_of_ts1_is_the_same_luck_for_all_candidates_and_wider_than_one_member_and_narrower_than_each():
+    plans = constant(*[1.0] * 10)
+    kept, mixed = (squared(name).score(plans) for name in ("expectation", "ts1_mean"))
+    assert squared("ts1_mean").candidates == 10 and squared("ts1").candidates == 20
+    assert float(mixed.std()) < 1e-5
+    sequences = list(product((0.2, 0.6), repeat=3))  # what one step adds, by member
+    worths = [a**2 + (a + b) ** 2 + (a + b + c) ** 2 for a, b, c in sequences]
+    means = [
+        (worths[i] + worths[-1 - i]) / 2 for i in range(4)
+    ]  # two particles, of which each has what the other has not
+    assert min(abs(float(mixed[0]) - mean) for mean in means) < 1e-5
+    assert float(kept[0]) == pytest.approx(max(means))
+
+
 @pytest.mark.parametrize("name", TREATMENTS)
 def test_every_treatment_leaves_a_value_and_a_tree_to_step(name):
     situation, p = problem(TWO, name, samples=20, start=0.5)
     states, rewards = p.step(p.root.expand(4, 2, 5), constant(1.0, 0.5, 0.0, -1.0))
     assert states.shape == (4, HORIZON, 2, 5) and rewards.shape == (4, HORIZON)
     torch.testing.assert_close(states[0, :, :, 0], torch.tensor([[0.7, 1.1], [0.9, 1.7], [1.1, 2.3]]))
-    if name in ("expectation", "tsinf", "ts1"):
+    if name in ("expectation", "tsinf", "ts1", "ts1_mean"):
         torch.testing.assert_close(rewards.sum(1), p.value(constant(1.0, 0.5, 0.0, -1.0)))
     assert torch.isfinite(p.score(torch.zeros(p.candidates, HORIZON, 1))).all()
 

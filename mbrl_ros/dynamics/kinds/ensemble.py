@@ -26,17 +26,19 @@ class Config:
     members: int = setting(5, "networks", low=1, high=50)
     width: int = setting(64, "units a hidden layer", low=4, high=4096)
     layers: int = setting(2, "hidden layers", low=1, high=8)
+    prior: float = setting(0.1, "size of the random function as which each begins", low=0.0, high=10.0)
     same_start: bool = setting(False, "all members begin with the same weights")
 
 
 def new(config: Config, sizes, seed: int) -> Ensemble:
     known = Sizes.of(sizes)
     units = [known.state + known.action, *[config.width] * config.layers, known.state]
-    made = random_layers(1 if config.same_start else config.members, units, torch.Generator().manual_seed(seed))
+    starts, generator = 1 if config.same_start else config.members, torch.Generator().manual_seed(seed)
+    made = random_layers(starts, units, generator, config.prior)
     weights, biases = [
         tuple(t.repeat(config.members // len(t), 1, 1) for t in ts) for ts in (made.weights, made.biases)
     ]
-    shape = EnsembleConfig(config.members, config.width, config.layers)
+    shape = EnsembleConfig(config.members, config.width, config.layers, config.prior)
     return Ensemble(shape, weights, biases, known.normaliser, known.action_offset, known.action_scale)
 
 
