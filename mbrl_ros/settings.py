@@ -91,7 +91,7 @@ class CostConfig:
 class BoundsConfig:
     """What leaving the task's bounds of the state costs a plan: a weight that adapts."""
 
-    least: float = setting(1.0, "the weight while nothing leaves them", low=0.0)
+    least: float = setting(1.0, "the weight while nothing leaves them; above 0, since growth multiplies it", low=0.0)
     most: float = setting(1000.0, "the weight at most", low=0.0)
     growth: float = setting(1.3, "times the weight, a step with a violation, executed or planned", low=1.0, high=10.0)
     decay: float = setting(0.98, "times the weight, a step without", low=0.0, high=1.0)
@@ -99,6 +99,10 @@ class BoundsConfig:
     def __post_init__(self):
         if not self.least <= self.most:
             raise ConfigError(f"least {self.least:g}: expected at most `most`, {self.most:g}")
+        if self.least == 0 < self.most:
+            raise ConfigError(
+                f"least 0 never grows: expected above 0; or 0 for `most`, too, in place of {self.most:g}: then leaving is free"
+            )
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ class PlannerConfig(Shared):
     threads: int = setting(1, "threads that plan", low=1, high=64)
     device: str = setting(
         "cpu",
-        "where candidates are scored; cuda: on the GPU, as one recorded graph (not tried on one yet)",
+        "where candidates of planner mppi are scored; cuda: on the GPU, as one recorded graph (not tried on one yet)",
         choices=("cpu", "cuda"),
     )
     mppi: MppiConfig = section(MppiConfig)
@@ -191,6 +195,12 @@ class PlannerConfig(Shared):
     explore: ExploreConfig = section(ExploreConfig)
     trust: TrustConfig = section(TrustConfig)
     realtime: RealtimeConfig = section(RealtimeConfig)
+
+    def __post_init__(self):
+        if self.device != "cpu" and self.planner != "mppi":
+            raise ConfigError(
+                f"device {self.device}: planner {self.planner} plans on the processor; take planner mppi, or device cpu"
+            )
 
     @property
     def searching(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 import torch
@@ -52,14 +53,15 @@ def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
     members = run.learner.ensemble.members if rung.model == "ensemble" else 1
     chosen = {
         "horizon": base.horizon, "knot_steps": base.knot_steps, "noise": base.noise,
-        "samples": max(10, rows // own.iterations),
+        "samples": max(10, rows // getattr(own, "iterations", 1)),
     }  # fmt: skip
     if planner == "gradient":
         each = GRADIENT_PASSES * RESTARTS * members
-        chosen |= {"restarts": RESTARTS, "iterations": max(1, min(200, rows // each)), "samples": 10}
+        chosen |= {"restarts": RESTARTS, "iterations": max(1, min(200, rows // each))}
     if planner == "mcts" and own.simulation == "greedy":  # which goes on with the best of all choices
         chosen["samples"] = max(10, rows // SEARCHED[run.planner.task])
-    changes = {f"planner.{planner}.{key}": value for key, value in chosen.items()}
+    names = {f.name for f in fields(own)}
+    changes = {f"planner.{planner}.{key}": value for key, value in chosen.items() if key in names}
     changes |= {"planner.planner": planner, "planner.treatment": rung.treatment, "planner.trust.enabled": False}
     changes |= {"planner.mode": "policy" if rung.planner == SHIPPED else "mppi"}
     for name, value in changes.items():

@@ -15,6 +15,7 @@ from mbrl_ros.policies.steering import Pid
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.runs import with_settings
+from mbrl_ros.settings import BoundsConfig
 
 SPEEDS = 2.0, 3.0  # m/s, at which the PID leaves the road
 SECONDS = 5.0
@@ -23,7 +24,7 @@ LEARNED = (f"learner.first_seconds={PRACTICE - 0.5:g}", "learner.first_steps=200
 BRIEF = 1.0  # s, in which every planner drives
 SAMPLES = 200
 SHORT_SIGHTED = 7  # steps ahead, too few to brake in
-FEW = {"samples": 40, "horizon": 10}
+HORIZON = 10  # of those
 
 
 def limit(seed: int) -> dict[str, float]:
@@ -59,12 +60,12 @@ def constraints(seed: int) -> dict[str, float]:
     found, spec = {}, load_robot("car")
     model = AnalyticModel(spec)
     for planner in PLANNERS:
-        settings = {} if planner == "prior" else FEW | ({"iterations": 2} if planner == "gradient" else {})
-        run = configured("car_mpc", planner, **settings) if settings else with_prior()
+        few = {"horizon": HORIZON, "iterations": 2} if planner == "gradient" else {"horizon": HORIZON, "samples": 40}
+        run = with_prior() if planner == "prior" else configured("car_mpc", planner, **few)
         found[f"constraints, decisions out of bounds, {planner}"] = float(drive(run, model, BRIEF, seed).outside)
     for what, least, most in (("nothing", 0.0, 0.0), ("a fixed weight", 1.0, 1.0), ("adaptive", 1.0, 1000.0)):
         run = configured("car_mpc", "mppi", samples=SAMPLES, horizon=SHORT_SIGHTED, knot_steps=3)
-        run = with_settings(run, [f"planner.bounds.least={least}", f"planner.bounds.most={most}"])
+        run = replace(run, planner=replace(run.planner, bounds=BoundsConfig(least=least, most=most)))
         driven = drive(run, model, SECONDS, seed)
         beyond = driven.task.violation(driven.reached)
         found[f"{SHORT_SIGHTED} steps ahead, leaving the road costs {what}: steps off it"] = float((beyond > 0).sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -59,10 +59,13 @@ class Driven:
 
 
 def configured(name: str, planner: str, **settings) -> RunConfig:
-    """A run with another planner: its horizon and knots are those of the run's MPPI where not said otherwise."""
+    """A run with another planner: its horizon and knots, if it has any, are those of the run's MPPI where not said
+    otherwise."""
     run = load_run(name)
     usual = {"horizon": run.planner.mppi.horizon, "knot_steps": run.planner.mppi.knot_steps}
-    section = [f"planner.{planner}.{key}={value}" for key, value in (usual | settings).items()]
+    read = {f.name for f in fields(getattr(run.planner, planner))}
+    chosen = {key: value for key, value in usual.items() if key in read} | settings
+    section = [f"planner.{planner}.{key}={value}" for key, value in chosen.items()]
     return with_settings(run, [f"planner.planner={planner}", *section])
 
 

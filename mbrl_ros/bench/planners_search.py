@@ -15,6 +15,7 @@ from mbrl_ros.learning.models import load_model
 from mbrl_ros.planners.problem import Problem
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.search_settings import Knotted
 from mbrl_ros.settings import PlannerConfig
 
 SECONDS = {"pendulum": 5.0, "cartpole": 5.0, "car": 2.5}  # of a drive from the start
@@ -111,6 +112,8 @@ def _carts(planner: str, samples: int, seed: int, horizon: int = 20, size: int =
 
     bounds = torch.tensor([[-1.0] * size, [1.0] * size])
     problem = Problem(returns, bounds, torch.full((size,), 0.5), torch.zeros(horizon, size), samples)
-    config = replace(PlannerConfig(planner=planner).search, horizon=horizon, knot_steps=3, **settings)
+    usual = PlannerConfig(planner=planner).search
+    knots = {"knot_steps": 3} if isinstance(usual, Knotted) else {}
+    config = replace(usual, horizon=horizon, **knots, **settings)
     generator = torch.Generator().manual_seed(seed)
     return float(returns(the("planner", planner).plan(config, problem, problem.prior, generator).actions[None]))

@@ -84,6 +84,6 @@ def curious(task, layout: FeatureLayout, config: ExploreConfig) -> Disagreement 
 
 def scouting(config: PlannerConfig) -> PlannerConfig:
     """The planner's settings where it plans for curiosity: all members are asked about each plan, and no policy is."""
-    guides = {"terminal_value": False, "proposals": 0.0}
+    guides = {"terminal_value": False, "proposals": type(config.search.proposals)()}
     search = {config.searching: dataclasses.replace(config.search, **guides)}
     return dataclasses.replace(config, treatment="expectation", device="cpu", **search)

@@ -40,6 +40,7 @@ from mbrl_ros.nodes.self_report import SelfReport
 from mbrl_ros.nodes.state_watch import StateWatch
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.search_settings import Counted
 from mbrl_ros.settings import POLICY_MODES, PlannerConfig
 from mbrl_ros.types import NS, Action, Event, Plan, RobotState, Transition
 
@@ -123,7 +124,8 @@ class Planner(ManagedNode):
 
     def _paced(self, config: PlannerConfig) -> Pace | None:
         """Where time is real, as many rollouts as fit."""
-        if config.lockstep or not config.search.anytime or config.planner == "prior" or config.mode == "observe":
+        anytime = isinstance(config.search, Counted) and config.search.anytime and config.planner != "prior"
+        if config.lockstep or not anytime or config.mode == "observe":
             return None
         return Pace(config.search.samples, self._spec.dt * 1e3, config.search.budget)
 

@@ -58,6 +58,6 @@ def starts(config: GradientConfig, problem: Problem, warm: Tensor, generator: Ge
     plans[0] = warm
     if config.restarts > 1:
         plans[1] = problem.prior
-    if config.restarts > 2 and problem.proposal:
+    if config.restarts > 2 and config.proposals and problem.proposal:
         plans[2] = problem.proposal()
     return plans.clamp(*problem.bounds)

@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from mbrl_ros.planners.knots import knot_weights
 from mbrl_ros.planners.problem import HOPELESS, NOT_FINITE, NoPlan, PlanResult, Problem
-from mbrl_ros.search_settings import SearchConfig
+from mbrl_ros.search_settings import Drawn
 
 
 def correlated_noise(count: int, horizon: int, size: int, knot_steps: int, generator: Generator) -> Tensor:
@@ -20,7 +20,7 @@ def correlated_noise(count: int, horizon: int, size: int, knot_steps: int, gener
 class Proposed:
     """A share of the candidates is around what a policy would do now, held; asked once a plan."""
 
-    def __init__(self, config: SearchConfig, problem: Problem):
+    def __init__(self, config: Drawn, problem: Problem):
         count = problem.candidates
         self.count = min(round(config.proposals * count), count - 2) if problem.proposal else 0
         if self.count:

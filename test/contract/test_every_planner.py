@@ -143,7 +143,9 @@ def test_whatever_the_problem_is_no_decision_is_out_of_bounds_or_not_finite(name
             proposal=lambda high=high: 9 * high,
         )
         warm = 5 * torch.randn(HORIZON, SIZE, generator=generator) * high
-        found = planner.plan(replace(config(name), proposals=0.2), posed, warm, generator)
+        section = config(name)
+        asked = replace(section, proposals=True if isinstance(section.proposals, bool) else 0.2)
+        found = planner.plan(asked, posed, warm, generator)
         if isinstance(found, PlanResult):
             plans += 1
             assert torch.isfinite(found.actions).all()
@@ -161,6 +163,31 @@ def test_a_warm_start_with_other_plans_behind_it_is_as_good_as_one_without(name)
 def test_every_section_of_a_search_is_that_of_a_planner():
     sections = {f.name for f in fields(PlannerConfig) if isinstance(getattr(PlannerConfig(), f.name), SearchConfig)}
     assert sections <= set(SEARCHING)
+
+
+class Read:
+    """A section that notes what is read of it."""
+
+    def __init__(self, section):
+        self.section, self.names = section, set()
+
+    def __getattr__(self, name):
+        self.names.add(name)
+        return getattr(self.section, name)
+
+
+@pytest.mark.parametrize("name", [name for name in SEARCHING if hasattr(PlannerConfig(), name)])
+def test_a_section_has_no_setting_that_its_planner_does_not_read(name):
+    """Nor one that does nothing: what is not read in a plan, is read by who asks for it (search, agent, node)."""
+    usual, asked_for = config(name), {"samples", "anytime", "budget", "horizon", "terminal_value", "tail"}
+    shares = {"proposals": True if isinstance(usual.proposals, bool) else 0.2}
+    choices = [{f.name: c} for f in fields(usual) for c in f.metadata["choices"] or ()]
+    posed, read = replace(problem(climb), proposal=lambda: torch.zeros(SIZE)), set()
+    for changes in (*choices, shares, {}):
+        section = Read(replace(usual, **(shares | changes)))
+        the("planner", name).plan(section, posed, torch.zeros(HORIZON, SIZE), torch.Generator().manual_seed(0))
+        read |= section.names
+    assert {f.name for f in fields(usual)} - asked_for <= read
 
 
 def test_a_planner_without_a_section_reads_that_of_mppi():

@@ -1,6 +1,6 @@
 """Every planner in an agent, with every treatment of what the members of an ensemble disagree by."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -22,7 +22,9 @@ CARTPOLE, SMALL = load_robot("cartpole"), EnsembleConfig(members=3, width=16)
 
 def agent(planner, **changes):
     config = PlannerConfig(robot="cartpole", task="cartpole", action_map="joint", learning=False, planner=planner)
-    section = replace(config.search, samples=30, horizon=HORIZON, knot_steps=2)
+    small = {"samples": 30, "horizon": HORIZON, "knot_steps": 2, "restarts": 2}
+    read = {f.name for f in fields(config.search)}
+    section = replace(config.search, **{name: value for name, value in small.items() if name in read})
     made = Agent(CARTPOLE, replace(config, **{config.searching: section}, **changes))
     made.set_model(new_ensemble(SMALL, FeatureLayout(CARTPOLE), 0), 1)
     return made

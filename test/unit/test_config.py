@@ -326,3 +326,20 @@ def test_what_is_no_yaml_is_said_to_be_none_whatever_the_parser_raises(tmp_path,
     path.write_text(text)
     with pytest.raises(ConfigError):
         load_run(str(path))
+
+
+@pytest.mark.parametrize(
+    "body, mend",
+    [
+        ({"mcts": {"noise": 2.0}}, "planner.mcts: unknown key 'noise'"),
+        ({"mcts": {"iterations": 3}}, "planner.mcts: unknown key 'iterations'"),
+        ({"mcts": {"proposals": 0.3}}, "planner.mcts.proposals: expected true or false"),
+        ({"gradient": {"samples": 100}}, "planner.gradient: unknown key 'samples'"),
+        ({"gradient": {"anytime": False}}, "planner.gradient: unknown key 'anytime'"),
+        ({"icem": {"knot_steps": 3}}, "planner.icem: unknown key 'knot_steps'"),
+        ({"bounds": {"least": 0.0}}, "planner.bounds: least 0 never grows: expected above 0"),
+        ({"planner": "cem", "device": "cuda"}, "planner cem plans on the processor; take planner mppi, or device cpu"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(body, mend):
+    assert mend in complaint_about_planner(body)

@@ -17,12 +17,12 @@ SEEDS = range(12)
 ROUNDS = 4  # of a quarter of the samples each, for those who refine
 
 
-def worth(name, candidates, size=4, knot_steps=3, **settings):
+def worth(name, candidates, size=4, **settings):
     """(seeds,) of one plan from nothing, and how many rollouts and gradients it took."""
-    found = []
+    found, settings = [], settings if name == "icem" else {"knot_steps": 3} | settings
     for seed in SEEDS:
         carts = Carts(size=size, candidates=candidates)
-        plan = planned(name, carts.problem, seed, knot_steps=knot_steps, **settings)
+        plan = planned(name, carts.problem, seed, **settings)
         found.append(float(carts.returns(plan.actions[None])))
     return np.array(found), carts.scored, carts.climbed
 
