@@ -17,7 +17,7 @@ BASE = "mppi", "ensemble", "expectation"
 SHIPPED, PEER = "policy", "pytorch_mppi"  # what decides in place of one of our planners
 
 STRUCTURED = ("car",)  # tasks whose law has constants that can be unknown
-SEARCHED = {"pendulum": 3, "cartpole": 3, "rover": 6}  # tasks that so few choices a step are enough for
+SEARCHED = {"pendulum": 3, "cartpole": 3, "cliff": 3, "rover": 6}  # tasks that so few choices a step are enough for
 DISTILLED = ("cartpole", "quadruped")  # whose run ships a policy
 
 

@@ -24,6 +24,7 @@ from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.runs import RunConfig, load_run
 
 FADED_IN = 5.0  # s at most
+ELITES = 0.2  # share: of so few candidates a tenth is no distribution
 HOLD = 2.0  # s of each command, where a robot follows commands
 
 
@@ -55,6 +56,8 @@ def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
         "horizon": base.horizon, "knot_steps": base.knot_steps, "noise": base.noise,
         "samples": max(10, rows // getattr(own, "iterations", 1)),
     }  # fmt: skip
+    if planner in ("cem", "icem"):
+        chosen["elites"] = ELITES
     if planner == "gradient":
         each = GRADIENT_PASSES * RESTARTS * members
         chosen |= {"restarts": RESTARTS, "iterations": max(1, min(200, rows // each))}

@@ -12,7 +12,7 @@ import torch
 from mbrl_ros.bench.ladder_budgets import Budget
 from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.dynamics.evaluation import HeldOut
-from mbrl_ros.dynamics.fitting import FitConfig, fit
+from mbrl_ros.dynamics.fitting import FitConfig, fit, refit
 from mbrl_ros.dynamics.storage import Card
 from mbrl_ros.known import the
 from mbrl_ros.learning.learner import Verdict
@@ -26,7 +26,7 @@ DIFFUSION_STEPS = 4
 STARTS, WALK = 8, 1  # of a sample of the energy model: starts looked at, and steps down from the best
 ENERGY = {"particles": 1, "starts": STARTS, "steps": WALK, "offered": 16, "chains": 2, "chain_steps": 3}
 PASSES = {"diffusion": DIFFUSION_STEPS, "energy": STARTS + 3 * WALK}  # of a network a step; 1 of the others
-ROLLOUT = 2  # steps of a window at most
+ROLLOUT = 4  # steps of a window at most
 SINGLE_STEPS = ("diffusion", "energy")  # whose loss does not roll
 
 
@@ -42,7 +42,7 @@ class Refits:
         self.buffer = ReplayBuffer(config.capacity, self.layout.size, len(spec.actuated), spec.dt_ns)
         self.incumbent, self.version, self.fit_seconds = None, 0, 0.0
         self._model = self._new()
-        self._rounds = 0
+        self._rounds, self._begun = 0, False
 
     def _new(self):
         return self.kind.new(self._config, self.layout, self._seed)
@@ -62,7 +62,9 @@ class Refits:
         if not len(states):
             return
         began = time.process_time()
-        fitted = fit(self.kind, self._model, states, actions, self._fit, self._seed + self._rounds)
+        go = refit if self._begun else fit
+        fitted = go(self.kind, self._model, states, actions, self._fit, self._seed + self._rounds)
+        self._begun = True
         self.fit_seconds += time.process_time() - began
         self._model = fitted.model
         yield from fitted.losses
@@ -73,7 +75,7 @@ class Refits:
         self.version += finite
         self.incumbent = self._model if finite else None
         if not finite:
-            self._model = self._new()
+            self._model, self._begun = self._new(), False
         unknown = HeldOut(float("nan"), float("nan"), float("nan"), float("nan"), 0, 0)
         card = Card(self._spec.name, self._spec.layout_hash, self.version, self.buffer.seconds, 0.0, 0.0)
         return Verdict(finite, card, unknown, None, loss, "" if finite else "it is not finite")
