@@ -11,7 +11,7 @@ from mbrl_ros.bench.contenders import has
 
 PLANNERS = ("shooting", "cem", "icem", "mppi", "gradient", "mcts")
 MODELS = ("l2", "gaussian", "ensemble", "bayes", "energy", "diffusion", "physics")
-TREATMENTS = ("expectation", "ts1", "tsinf", "ts1_mean", "pessimism", "optimism", "cvar")
+TREATMENTS = ("expectation", "ts1", "ts1_mean", "tsinf", "ts1_mean", "pessimism", "optimism", "cvar")
 TASKS = ("pendulum", "cartpole", "car", "cliff", "rover", "hand", "quadruped")
 BASE = "mppi", "ensemble", "expectation"
 SHIPPED, PEER = "policy", "pytorch_mppi"  # what decides in place of one of our planners
