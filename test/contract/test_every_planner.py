@@ -31,7 +31,8 @@ def problem(score, prior=0.2, bound=0.7):
 
     def step(states, decisions):
         alone = decisions.flatten(0, 1)[:, None]
-        return states[:, None].expand(-1, decisions.shape[1], -1, -1), score(alone).view(decisions.shape[:2])
+        rewards = score(alone).view(*decisions.shape[:2], 1).expand(-1, -1, states.shape[1])
+        return states[:, None].expand(-1, decisions.shape[1], -1, -1), rewards
 
     bounds, noise = torch.tensor([[-bound] * SIZE, [bound] * SIZE]), torch.full((SIZE,), 0.3)
     return Problem(
