@@ -51,6 +51,7 @@ def _at_the_limit(seed: int, which: str, model_of) -> dict[str, float]:
         found[f"limit, error, {what}: the PID's is 1"] = float(error.abs().mean() / beside)
         found[f"limit, steps off the road, {what}"] = float((driven.task.violation(driven.reached) > 0).sum())
         found[f"limit, inputs out of bounds, {what}"] = float(driven.outside + driven.changed)
+        found[f"targets slowed to what the joints may do, {what}: of the steps"] = driven.slowed / len(driven.reached)
         found[f"speed along the road, {what}: m/s"] = float(along[len(along) // 4 :].mean())
     return found
 

@@ -43,6 +43,7 @@ class PlanResult:
     non_finite: int  # candidates whose return was not finite
     effective: float  # effective number of candidates behind the plan, 1 .. N
     others: Tensor | None = None  # (K, H, U) plans that the next search wants to see again, after `actions`
+    beyond: float = 0.0  # how far the plan was out of bounds at most, before it was clamped to them
 
 
 @dataclass(frozen=True)
