@@ -14,7 +14,7 @@ import torch
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.tasks.car import HALF_STRAIGHT, RADIUS, Task
 
-GAINS = {1.5: (2.0, 0.2, 1.0), 2.0: (2.0, 1.0, 0.5), 3.0: (1.0, 0.2, 0.5)}
+GAINS = {1.5: (3.0, 0.2, 1.5), 2.0: (1.5, 0.2, 1.0), 3.0: (1.0, 0.2, 0.5)}
 # by speed (m/s), p, i and d of least mean error on a grid: bench/planners_gains.py
 
 
