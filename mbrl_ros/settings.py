@@ -100,9 +100,7 @@ class BoundsConfig:
         if not self.least <= self.most:
             raise ConfigError(f"least {self.least:g}: expected at most `most`, {self.most:g}")
         if self.least == 0 < self.most:
-            raise ConfigError(
-                f"least 0 never grows: expected above 0; or 0 for `most`, too, in place of {self.most:g}: then leaving is free"
-            )
+            raise ConfigError(f"least 0 never grows: expected above 0, or most 0, too, in place of {self.most:g}")
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from mbrl_ros.bench.contenders import has
 
 PLANNERS = ("shooting", "cem", "icem", "mppi", "gradient", "mcts")
 MODELS = ("l2", "gaussian", "ensemble", "bayes", "energy", "diffusion", "physics")
-TREATMENTS = ("expectation", "ts1", "ts1_mean", "tsinf", "ts1_mean", "pessimism", "optimism", "cvar")
+TREATMENTS = ("expectation", "ts1", "ts1_mean", "tsinf", "pessimism", "optimism", "cvar")
 TASKS = ("pendulum", "cartpole", "car", "cliff", "rover", "hand", "quadruped")
 BASE = "mppi", "ensemble", "expectation"
 SHIPPED, PEER = "policy", "pytorch_mppi"  # what decides in place of one of our planners
+PEERS = {PEER: "mbrl_ros.bench.ladder_peer", "torchrl": "mbrl_ros.bench.ladder_torchrl"}  # package -> who calls it
 
 STRUCTURED = ("car",)  # tasks whose law has constants that can be unknown
 SEARCHED = {"pendulum": 3, "cartpole": 3, "cliff": 3, "rover": 6}  # tasks that so few choices a step are enough for
@@ -74,10 +75,8 @@ def excuse(task: str, rung: Rung) -> str:
         return "decisions are continuous, and three values of each would not do"
     if rung.planner == SHIPPED and task not in DISTILLED:
         return "no policy is shipped with its run: `mbrl distill` makes one from a model on disk"
-    if rung.planner == "torchrl":
-        return "its planners want an environment of its own kind: not wired here"
-    if rung.planner == PEER and not has("pytorch_mppi"):
-        return "not installed: pip install 'mbrl_ros[bench]'"
+    if rung.planner in PEERS and not has(rung.planner):
+        return "not installed: pip install " + ("'mbrl_ros[bench]'" if rung.planner == PEER else rung.planner)
     if rung.planner == "mbrl-lib PETS":
         return "it wants packages of versions of its own, so it runs in an environment of its own and not beside these"
     return ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import fields
+from importlib import import_module
 
 import numpy as np
 import torch
 
 from mbrl_ros.backends import new_backend
-from mbrl_ros.bench.ladder import PEER, SEARCHED, SHIPPED, Rung
+from mbrl_ros.bench.ladder import PEERS, SEARCHED, SHIPPED, Rung
 from mbrl_ros.bench.ladder_budgets import GRADIENT_PASSES, RESTARTS, Budget
 from mbrl_ros.bench.ladder_models import PASSES, Refits
 from mbrl_ros.control.agent import Agent
@@ -48,7 +49,7 @@ def climbed(task: str, rung: Rung, budget: Budget, seed: int) -> dict[str, float
 
 def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
     """The run with the rung's planner and treatment: the same horizon and noise for all, and the same arithmetic."""
-    planner = rung.planner if rung.planner not in (PEER, SHIPPED) else "mppi"
+    planner = rung.planner if rung.planner not in (*PEERS, SHIPPED) else "mppi"
     base, rows = run.planner.mppi, budget.passes // PASSES.get(rung.model, 1)
     own = getattr(run.planner, planner)
     members = run.learner.ensemble.members if rung.model == "ensemble" else 1
@@ -144,10 +145,8 @@ def _until_followed(session: Session) -> None:
 
 
 def _let_others_plan(rung: Rung, agent: Agent) -> None:
-    if rung.planner == PEER:
-        from mbrl_ros.bench.ladder_peer import Peer
-
-        agent.search.find = Peer(agent.search).find
+    if rung.planner in PEERS:
+        agent.search.find = import_module(PEERS[rung.planner]).Peer(agent.search).find
 
 
 def _timed(decide: Callable, took: list[float]) -> Callable:

@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     seeds = _seeds(args)
-    chosen, budgets = _chosen(args), _budgets(args)
+    chosen, budgets, left_out = _chosen(args), _budgets(args), _left_out(args)
+    if not any(rungs for _, rungs in chosen):
+        raise ConfigError(f"nothing to climb: {'; '.join(left_out)}. Without --quick every rung is climbed")
     torch.set_num_threads(1)
     config = {
         "budgets": {task: asdict(budget) for task, budget in budgets.items()},
@@ -54,6 +56,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     print_whole(console, table(rows, title))
     for line in excuses(rows):
         console.print(f"not here: {line}", markup=False)
+    for line in left_out:
+        console.print(line, markup=False)
     if args.quick:
         console.print(MEANS_NOTHING, markup=False)
     if args.report:
@@ -92,6 +96,16 @@ def _chosen(args: argparse.Namespace) -> Chosen:
         )
         for task in args.tasks or TASKS
     ]
+
+
+def _left_out(args: argparse.Namespace) -> list[str]:
+    """Of the rungs that were asked for, those that --quick has elsewhere: a line a task."""
+    lines = []
+    for task in (args.tasks or TASKS) if args.quick else ():
+        climbed = {rung.name for rung in RUNGS if str(rung) in QUICK[task]}
+        if names := [name for name in args.rungs or () if name not in climbed]:
+            lines.append(f"--quick leaves out {', '.join(names)} on {task}, and has there {', '.join(QUICK[task])}")
+    return lines
 
 
 def _budgets(args: argparse.Namespace) -> dict[str, Budget]:

@@ -44,7 +44,7 @@ def _planner(problem: Problem, horizon: int) -> MPPI:
     def step(state: Tensor, decision: Tensor) -> Tensor:
         """States (N, P x S), decisions (N, U)."""
         after, rewards = problem.step(state.view(-1, particles, states), decision[:, None])
-        earned[:] = [rewards[:, 0]]
+        earned[:] = [problem.treated(rewards[:, 0])]
         return after[:, 0].flatten(1)
 
     return MPPI(

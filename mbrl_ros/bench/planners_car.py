@@ -11,13 +11,13 @@ from mbrl_ros.backends import new_backend
 from mbrl_ros.bench.planners_drives import configured, drive, learned
 from mbrl_ros.dynamics.analytic import AnalyticModel
 from mbrl_ros.known import PLANNERS
-from mbrl_ros.policies.steering import Pid
+from mbrl_ros.policies.steering import GAINS, Pid
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.runs import with_settings
 from mbrl_ros.settings import BoundsConfig
 
-SPEEDS = 2.0, 3.0  # m/s, at which the PID leaves the road
+SPEEDS = 2.0, 3.0  # m/s
 SECONDS = 5.0
 PRACTICE = 40.0  # s of random motion, off the road and on it
 LEARNED = (f"learner.first_seconds={PRACTICE - 0.5:g}", "learner.first_steps=2000", "planner.mode=explore")
@@ -51,6 +51,7 @@ def _at_the_limit(seed: int, which: str, model_of) -> dict[str, float]:
         found[f"limit, error, {what}: the PID's is 1"] = float(error.abs().mean() / beside)
         found[f"limit, steps off the road, {what}"] = float((driven.task.violation(driven.reached) > 0).sum())
         found[f"limit, inputs out of bounds, {what}"] = float(driven.outside + driven.changed)
+        found[f"targets slowed to what the joints may do, {what}: of the steps"] = driven.slowed / len(driven.reached)
         found[f"speed along the road, {what}: m/s"] = float(along[len(along) // 4 :].mean())
     return found
 
@@ -89,11 +90,11 @@ def at_most(speed: float) -> RobotSpec:
     return replace(spec, joints=(replace(motor, position=(motor.position[0], speed)), steer))
 
 
-def steered(spec: RobotSpec, speed: float, seed: int) -> torch.Tensor:
-    """(T, S) where a PID drives at this speed."""
+def steered(spec: RobotSpec, speed: float, seed: int, gains=None, seconds: float = SECONDS) -> torch.Tensor:
+    """(T, S) where a PID drives at this speed; by the best gains for it where none are given."""
     layout = FeatureLayout(spec)
-    car, pid, reached = new_backend(spec, seed + 1000, noise=True), Pid(layout, speed), []
-    for _ in range(round(SECONDS / spec.dt)):
+    car, pid, reached = new_backend(spec, seed + 1000, noise=True), Pid(layout, speed, *(gains or GAINS[speed])), []
+    for _ in range(round(seconds / spec.dt)):
         car.step(pid(layout.encode(car.measure())))
         reached.append(layout.encode(car.truth()))
     return torch.from_numpy(np.array(reached))

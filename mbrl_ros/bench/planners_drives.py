@@ -23,6 +23,7 @@ from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.runs import RunConfig, load_run, with_settings
 from mbrl_ros.types import CHANGED
 
+ROUNDED = 1e-5  # of a sum of weights, and of what is within bounds but for that
 DIFFERENTIATED = 3  # rollouts that one with its gradient counts for: forward, and backward, which is two of them
 
 
@@ -53,7 +54,8 @@ class Driven:
     reward: float  # mean a step
     steps: float  # of the model, a plan
     ms: float  # of the processor, a plan
-    outside: int  # decisions beyond their bounds, in all plans
+    outside: int  # plans that were out of bounds by more than rounding, before they were clamped to them
+    slowed: int  # first targets that were asked for faster than the joints' targets may change
     changed: int  # targets that the guard had to change, but for the first three: it begins by holding the robot
     fell: bool  # and then it ended
 
@@ -86,21 +88,28 @@ def drive(
         return result
 
     search.find = found
-    reached, outside, changed, fell = [], 0, 0, False
-    low, high = session.agent.map.bounds
+    reached, outside, slowed, changed, fell = [], 0, 0, 0, False
     for k in range(round(seconds / spec.dt)):
         outcome = session.step(np.zeros(task.command_size))
         changed += k > 2 and outcome.action in CHANGED
         reached.append(layout.encode(outcome.truth))
         result, fell = session.agent.last_result, outcome.fell
         if isinstance(result, PlanResult):
-            outside += int(((result.actions < low) | (result.actions > high)).sum())
+            outside += result.beyond > ROUNDED
+            slowed += too_fast(search, session.agent.map, result.actions)
         if fell or (until and until(task, torch.from_numpy(reached[-1]))):
             break
     states = torch.from_numpy(np.array(reached))
     steps, ms = np.mean(costs, 0) if costs else (0.0, 0.0)
     reward = float(task.reward(states, torch.zeros(task.command_size)).mean())
-    return Driven(task, states, reward, float(steps), float(ms), outside, changed, fell)
+    return Driven(task, states, reward, float(steps), float(ms), outside, slowed, changed, fell)
+
+
+def too_fast(search, action_map, decisions: Tensor) -> bool:
+    """Whether the first of decisions (H, U) asks for more than one step's change of what was told before."""
+    told = search.situation.told
+    target = action_map.decode(decisions[None, :1], search.situation.phase[:1])[0, 0]
+    return bool(told.numel() and ((target - told).abs() > action_map.rate * (1 + ROUNDED)).any())
 
 
 @lru_cache(maxsize=16)

@@ -21,6 +21,7 @@ class Situation:
     """The fixed buffers that a tick overwrites: views of one, so that one copy brings them to another device."""
 
     all: Tensor
+    told: Tensor  # (A,) the target before the first planned one, where an action map has a rate; else (0,)
     state: Tensor  # (S,) features at the first planned step
     command: Tensor  # (C,)
     turn: Tensor  # (2,) sine and cosine of the gait's phase at the first step
@@ -30,13 +31,12 @@ class Situation:
     warm: Tensor  # (H, U) where a search on another device begins
     tuning: Tensor  # (2,) its temperature, and the size of its noise
     strictness: Tensor  # (1,) what leaving the task's bounds of the state costs, by how much and how long
-    told: Tensor  # (A,) the target before the first planned one, where an action map has a rate; else (0,)
 
     @staticmethod
     def empty(state_size: int, command_size: int, decision_size: int, horizon: int, told_size: int = 0) -> Situation:
         decisions = (horizon, decision_size)
-        shapes = (state_size,), (command_size,), (2,), (horizon,), decisions, (decision_size,), decisions, (2,), (1,)
-        shapes = *shapes, (told_size,)
+        seen = (state_size,), (command_size,), (2,)
+        shapes = (told_size,), *seen, (horizon,), decisions, (decision_size,), decisions, (2,), (1,)
         sizes = [math.prod(shape) for shape in shapes]
         buffer = torch.zeros(sum(sizes))
         return Situation(buffer, *(part.view(shape) for part, shape in zip(buffer.split(sizes), shapes, strict=True)))
@@ -51,8 +51,13 @@ class Situation:
 
     @property
     def seen(self) -> Tensor:
-        """(I,) as a policy sees it: what stands first in the buffer."""
-        return self.all[: self.state.numel() + self.command.numel() + self.turn.numel()]
+        """(I,) as a policy sees it."""
+        return self.all[self.told.numel() :][: self.state.numel() + self.command.numel() + self.turn.numel()]
+
+    @property
+    def root(self) -> Tensor:
+        """(A + S,) all that the next step depends on: what was told before, and the state."""
+        return self.all[: self.told.numel() + self.state.numel()]
 
 
 def decision_cost(cost: CostConfig, decisions: Tensor, before: Tensor, prior: Tensor, over: tuple[int, ...]) -> Tensor:
@@ -82,7 +87,7 @@ def make_problem(
     members = model.members if model is not None else 1  # without a model nothing can be scored, only the prior used
     each = max(2, samples // members)
     shared_out = treatment in SHARED_OUT
-    treated = Treatment(treatment, pessimism, cvar).of_members
+    treated, told_size = Treatment(treatment, pessimism, cvar).of_members, situation.told.numel()
     columns = {"ts1": each, "ts1_mean": 1}.get(treatment, 0)  # in a mean all candidates meet the same members
     orders = drawn_orders(len(situation.phase), members, columns, situation.all) if columns else None
 
@@ -135,10 +140,19 @@ def make_problem(
             return values.detach(), torch.autograd.grad(values.sum(), variable)[0]
 
     def step(states: Tensor, decisions: Tensor) -> tuple[Tensor, Tensor]:
-        """The phase is that of the plan's first steps: action maps that have one have too many decisions for a tree."""
+        """From states (B, M, A + S), as `root`. Decoded step by step: not where a map makes one of several."""
+        before, x = states.split((told_size, states.shape[-1] - told_size), -1)
         targets = action_map.decode(decisions, situation.phase[: decisions.shape[1]])  # (B, T, A)
-        after = model.rollout(states.transpose(0, 1), targets.expand(members, *targets.shape))  # (M, B, T, S)
-        return after.permute(1, 2, 0, 3), treated(step_rewards(after))
+        if told_size:
+            targets = paced(targets, before[:, 0], action_map.rate)
+        after = model.rollout(x.transpose(0, 1), targets.expand(members, *targets.shape))  # (M, B, T, S)
+        told = targets[:, :, None, :told_size].expand(-1, -1, members, -1)
+        return torch.cat([told, after.permute(1, 2, 0, 3)], -1), step_rewards(after).permute(1, 2, 0)
+
+    def ends(states: Tensor) -> Tensor:
+        """Of states (B, M, A + S) at the horizon, (B, M)."""
+        last = states[..., told_size:].transpose(0, 1)
+        return beyond.worth(last, rest, step_rewards(last), task.terminated(last)).T
 
     return Problem(
         score=through_one if shared_out else through_all,
@@ -149,7 +163,9 @@ def make_problem(
         candidates=each * members if shared_out else each,
         value=through_all,
         gradient=gradient if hasattr(model, "differentiable_rollout") else None,
-        root=situation.state.expand(members, -1),
-        step=step if model is not None else None,
+        root=situation.root.expand(members, -1),
+        step=step if model is not None and action_map.stepwise else None,
         choices=getattr(action_map, "choices", None),
+        treated=lambda returns: treated(returns.movedim(-1, 0)),
+        ends=ends if beyond is not None else None,
     )

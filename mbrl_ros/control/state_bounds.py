@@ -19,12 +19,10 @@ class BoundWeight:
 
     def __init__(self, config: BoundsConfig):
         self.config, self.weight = config, config.least
-        self.violations = 0  # steps so far in which the state itself was outside
 
     def note(self, executed: float, planned: float) -> None:
         """How far outside the state is, and the states of the newest plan are, at most."""
         c = self.config
-        self.violations += executed > 0
         if executed > 0 or planned > 0:
             self.weight = min(c.most, max(self.weight, c.least) * c.growth)
         else:

@@ -33,6 +33,7 @@ WARM_UP = 5.0  # s at most for the guard to fade in before the first command
 GOAL_SECONDS = 15.0  # of robot time to reach a goal and to keep it
 KEPT_SECONDS = 5.0  # at the end, in which it should be kept
 KEPT_SHARE, FOR_GOOD = "_share_last_5s", "_for_good_after_s"  # keys of a report, after the name of the goal
+OUTSIDE = "out_of_bounds_share"  # likewise: of all steps, where the task bounds the state
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,21 @@ def evaluate_goal(
     perfect_state: bool = False,
     policy=None,
 ) -> dict:
-    """From the start of the robot: when it reached the goal of its task for good, and how well it kept it."""
+    """From the start of the robot: when it reached the goal of its task for good, how well it kept it, and how often it
+    was out of the bounds of the state, where there are some."""
     session = driving(run, spec, model, seed, not perfect_state, policy)
     task, layout = session.agent.task, session.agent.layout
-    there, falls, command = [], 0, np.zeros(task.command_size)
+    violation = getattr(task, "violation", None)
+    there, outside, falls, command = [], [], 0, np.zeros(task.command_size)
     for _ in range(round(seconds / spec.dt)):
         outcome = session.step(command)
-        there.append(bool(task.at_goal(torch.from_numpy(layout.encode(outcome.truth)))))
+        reached = torch.from_numpy(layout.encode(outcome.truth))
+        there.append(bool(task.at_goal(reached)))
+        if violation is not None:
+            outside.append(bool(violation(reached) > 0))
         falls += outcome.fell
-    return goal_kept(task.goal, np.array(there), spec.dt) | {"falls": falls}
+    bounded = {OUTSIDE: float(np.mean(outside))} if violation is not None else {}
+    return goal_kept(task.goal, np.array(there), spec.dt) | bounded | {"falls": falls}
 
 
 def goal_kept(goal: str, there: np.ndarray, dt: float) -> dict:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.report import SCHEMA, SETTLE, STRIDE, parse_commands
-from mbrl_ros.learning.evaluating import COMMANDS, FOR_GOOD, KEPT_SHARE, evaluate_goal, evaluate_tracking
+from mbrl_ros.learning.evaluating import COMMANDS, FOR_GOOD, KEPT_SHARE, OUTSIDE, evaluate_goal, evaluate_tracking
 from mbrl_ros.paths import check_report
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.fit import check_driven
@@ -59,7 +59,8 @@ def in_words(result: dict) -> str:
     if goal is not None:
         share, after = 100 * s[goal + KEPT_SHARE], s[goal + FOR_GOOD]
         when = "never for good" if after is None else f"for good after {after:.1f} s"
-        return f"{goal} {share:.0f}% of the last 5 s, {when}, {s['falls']} falls"
+        bounded = f", out of bounds in {100 * s[OUTSIDE]:.1f}% of the steps" if s.get(OUTSIDE) is not None else ""
+        return f"{goal} {share:.0f}% of the last 5 s, {when}, {s['falls']} falls{bounded}"
     if s["velocity_error"] is None:
         return f"not judged: no command was held for long enough, {s['falls']} falls"
     return (

@@ -221,6 +221,7 @@ class Judge(Node):
             "reward": _number(planner.get(keys.REWARD)),
             "goal": planner.get(keys.GOAL),
             "at_goal": _number(planner.get(keys.AT_GOAL)),
+            "violations": _number(planner.get(keys.VIOLATIONS)),
             "data_seconds": _number(learner.get(keys.DATA_SECONDS)),
             "learner": learner.get(keys.STATE),
             "command": self._command if self._spec.floats else None,

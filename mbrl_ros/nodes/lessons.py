@@ -32,7 +32,8 @@ class Lessons:
                 self._achieved.note(transition)
 
     def numbers(self) -> dict[str, float | None]:
-        return {keys.REWARD: self._achieved.reward, keys.AT_GOAL: self._achieved.share}
+        achieved = self._achieved
+        return {keys.REWARD: achieved.reward, keys.AT_GOAL: achieved.share, keys.OUTSIDE: achieved.outside}
 
     def diagnostics(self) -> dict[str, float | int | str | None]:
         return {
@@ -40,5 +41,6 @@ class Lessons:
             "pairs_dropped": self.experience.dropped,
             "applied_ahead": self.experience.ahead,
             keys.GOAL: self._achieved.goal or "",
+            keys.VIOLATIONS: self._achieved.violations,
             **self.numbers(),
         }

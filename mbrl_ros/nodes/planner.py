@@ -48,7 +48,7 @@ COSTLY = ("samples", "horizon", "polish")  # live settings on which the time for
 IDLE = 1.0  # s
 MARKERS_PERIOD = 0.1  # s
 METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
-METRICS += (keys.REWARD, keys.AT_GOAL, keys.DISAGREEMENT, keys.DOUBT)
+METRICS += (keys.REWARD, keys.AT_GOAL, keys.OUTSIDE, keys.DISAGREEMENT, keys.DOUBT)
 
 
 class Planner(ManagedNode):

@@ -6,8 +6,11 @@
 Q is what a branch is worth, the best return through it or the mean, scaled to 0..1 by the returns seen; n its visits
 and N those of its node. From a branch that nobody has played, a simulation plays on to the horizon (simulations.py);
 whatever way is the best so far is laid into the tree, to be left anywhere. The first simulation is the plan before.
-The priors P are near the warm start (`trust`), or near what a policy proposes now where `proposals` asks for it; where
-the problem has `advice`, a policy gives the priors of every node, and its value takes the simulation's place.
+The priors P are near the warm start (`trust`), or near what a policy proposes now where `proposals` asks for it; what
+comes after the horizon is worth what its value says, where `terminal_value` asks for that.
+
+Members of an ensemble go down side by side, as in the score of a plan: what they disagree by is treated once, on what a
+whole simulation has earned.
 
 Several simulations go down the tree before the model is called once for all of them: the way of each is marked as
 visited in vain until its return is known (virtual loss), so that they spread. Where the action map names no discrete
@@ -36,7 +39,7 @@ SURE = 8  # visits a branch, below which the most visited one is an accident, an
 
 def plan(config: MctsConfig, problem: Problem, warm: Tensor, generator: Generator) -> PlanResult | NoPlan:
     if problem.step is None or problem.root is None:
-        return NoPlan("tree search needs a problem that can be stepped, and this one cannot")
+        return NoPlan("tree search needs a model, and targets that each come from one decision (not spline, not gait)")
     choices = discrete(problem, config.levels)
     if isinstance(choices, NoPlan):
         return choices
@@ -57,7 +60,7 @@ def plan(config: MctsConfig, problem: Problem, warm: Tensor, generator: Generato
         for b, (way, outcome) in enumerate(zip(ways, ended(tree, problem, ways, played), strict=True)):
             tree.back_up(first + b, way, float(outcome), played.choices[b], lent)
         tree.judge()
-        if tree.high > best and not problem.advice:
+        if tree.high > best:
             b = int(tree.returns[first : first + count].argmax())
             tree.lay(first + b, ways[b], played.states[b], played.rewards[b])
     well = tree.returns > -np.inf
@@ -70,14 +73,13 @@ def plan(config: MctsConfig, problem: Problem, warm: Tensor, generator: Generato
 
 def ended(tree: Tree, problem: Problem, ways: list[Descent], played: Played) -> np.ndarray:
     """(B,) returns from the root to the horizon; the tree grows by the ends of `ways`."""
-    outcomes = tree.earned[[way.nodes[-1] for way in ways]] + played.rewards.sum(1)
-    advised = [None] * len(ways)
-    if problem.advice:
-        thought, values = problem.advice(played.states[:, 0])
-        advised, outcomes = thought.double().numpy(), outcomes + values.double().numpy()
     for b, way in enumerate(ways):
-        tree.grow(way, played.states[b, 0], float(played.rewards[b, 0]), way.depth, advised[b])
-    return outcomes
+        tree.grow(way, played.states[b, 0], played.rewards[b, 0], way.depth)
+    returns = torch.from_numpy(tree.earned[[way.nodes[-1] for way in ways]] + played.rewards.sum(1))  # (B, P)
+    if problem.ends:
+        last = [tree.horizon - way.depth for way in ways]
+        returns = returns + problem.ends(played.states[range(len(ways)), last])
+    return problem.treated(returns).numpy()
 
 
 def discrete(problem: Problem, levels: int) -> Tensor | NoPlan:

@@ -15,11 +15,12 @@ from mbrl_ros.planners.sampling import Proposed, around, correlated_noise, score
 from mbrl_ros.planners.warm import main_plan
 from mbrl_ros.search_settings import MppiConfig
 
-NUMBERS = 5  # that a search says about itself
+NUMBERS = 6  # that a search says about itself
 
 
 def search(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """The plan (H, U), and NUMBERS: best and mean return, effective and non-finite candidates, hopeless refinements."""
+    """The plan (H, U), and NUMBERS: best and mean return, effective and non-finite candidates, hopeless refinements,
+    how far the plan was out of bounds at most."""
     mean, count, proposed = warm, problem.candidates, Proposed(config, problem)
     non_finite = hopeless = warm.new_zeros(())
     for _ in range(config.iterations):
@@ -34,9 +35,11 @@ def search(config: MppiConfig, problem: Problem, warm: Tensor, generator: Genera
         # To the median: one exploding candidate would inflate a standard deviation and flatten all weights.
         median = ordered.take((count - lost) // 2)
         weights = torch.softmax((returns - best) / (config.temperature * (best - median) + 1e-6), 0)
-        mean = (weights @ candidates.flatten(1)).view_as(warm).clamp_(*problem.bounds)  # a sum is rounded
+        asked = (weights @ candidates.flatten(1)).view_as(warm)
+        mean = asked.clamp(*problem.bounds)  # a sum is rounded
     expected = weights @ returns.masked_fill(bad, 0.0)
-    return mean, torch.stack([best, expected, 1 / (weights @ weights), non_finite, hopeless])
+    beyond = (asked - mean).abs().max()
+    return mean, torch.stack([best, expected, 1 / (weights @ weights), non_finite, hopeless, beyond])
 
 
 def plan(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generator) -> PlanResult | NoPlan:
@@ -47,11 +50,11 @@ def plan(config: MppiConfig, problem: Problem, warm: Tensor, generator: Generato
 
 def judged(config: MppiConfig, problem: Problem, warm: Tensor, mean: Tensor, numbers: Tensor) -> PlanResult | NoPlan:
     """What `search` has found, polished where that is wanted, if it can be used."""
-    best, expected, effective, non_finite, hopeless = numbers.tolist()
+    best, expected, effective, non_finite, hopeless, beyond = numbers.tolist()
     if hopeless:
         return HOPELESS
     if not torch.isfinite(mean).all():
         return NOT_FINITE
     if config.polish:
         mean = polished(config, problem, torch.stack([mean, warm]))
-    return PlanResult(mean, best, expected, int(non_finite), effective)
+    return PlanResult(mean, best, expected, int(non_finite), effective, beyond=beyond)

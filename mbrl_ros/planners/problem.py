@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 
+def _mean(returns: Tensor) -> Tensor:
+    """(..., P) -> (...)"""
+    return returns.mean(-1)
+
+
 @dataclass(frozen=True)
 class Problem:
     """What a planner may know. Built once for each model, task and shape; the state lies in buffers behind it."""
@@ -23,11 +28,11 @@ class Problem:
     # For tree search. P particles of a state, one a member; decisions of T steps in a row.
     root: Tensor | None = None  # (P, S) where a plan begins; a buffer, overwritten before a tick
     step: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
-    # states (B, P, S), decisions (B, T, U) -> states (B, T, P, S), rewards (B, T)
+    # states (B, P, S), decisions (B, T, U) -> states (B, T, P, S), rewards (B, T, P)
     choices: Tensor | None = None  # (K, U) the decisions there are, where they are discrete
-    advice: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
-    # states (B, P, S) -> how good a policy thinks each of the choices is (B, K), summing to 1; the value (B,) of what
-    # comes after; None: nobody knows
+    treated: Callable[[Tensor], Tensor] = _mean  # returns of particles (..., P) -> what they are worth (...)
+    ends: Callable[[Tensor], Tensor] | None = None  # states (B, P, S) at the horizon -> the worth of what comes after
+    # (B, P); None: nobody knows
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class PlanResult:
     non_finite: int  # candidates whose return was not finite
     effective: float  # effective number of candidates behind the plan, 1 .. N
     others: Tensor | None = None  # (K, H, U) plans that the next search wants to see again, after `actions`
+    beyond: float = 0.0  # how far the plan was out of bounds at most, before it was clamped to them
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ def result(problem: Problem, actions: Tensor, best, mean, non_finite, effective,
     numbers = [float(number) for number in (best, mean, effective)]
     if numbers[0] == -torch.inf:
         return HOPELESS
-    actions = actions.clamp(*problem.bounds)
-    if not torch.isfinite(actions).all():
+    within = actions.clamp(*problem.bounds)
+    if not torch.isfinite(within).all():
         return NOT_FINITE
-    return PlanResult(actions, numbers[0], numbers[1], int(non_finite), numbers[2], others)
+    beyond = float((actions - within).abs().max())
+    return PlanResult(within, numbers[0], numbers[1], int(non_finite), numbers[2], others, beyond)

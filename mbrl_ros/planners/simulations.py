@@ -56,27 +56,27 @@ class Played:
 
     choices: np.ndarray  # (B, H) from the root on
     states: Tensor  # (B, T, P, S) the ends of the ways first
-    rewards: np.ndarray  # (B, T), 0 beyond the horizon
+    rewards: np.ndarray  # (B, T, P), 0 beyond the horizon
 
 
 def play(tree: Tree, problem: Problem, choices: Tensor, ways: Sequence[Descent], luck: Luck, first: int) -> Played:
-    """Simulations number `first` and those after it; a single step where a policy's advice stands for the rest."""
+    """Simulations number `first` and those after it."""
     numbers = np.arange(first, first + len(ways))
     taken = np.stack([np.append(way.branches, _rest(tree, way, luck, n)) for way, n in zip(ways, numbers, strict=True)])
     depths, states = np.array([way.depth for way in ways]), tree.states[[way.nodes[-1] for way in ways]]
-    steps = depths[:, None] - 1 + np.arange(1 if problem.advice else tree.horizon - depths.min() + 1)  # (B, T)
-    within = np.minimum(steps, tree.horizon - 1)
+    steps = depths[:, None] - 1 + np.arange(tree.horizon - depths.min() + 1)  # (B, T)
+    within, real = np.minimum(steps, tree.horizon - 1), (steps < tree.horizon)[..., None]
     chosen_from = np.maximum(luck.greedy_from[numbers], depths)
-    if problem.advice or not (chosen_from < tree.horizon).any():
+    if not (chosen_from < tree.horizon).any():
         states, rewards = problem.step(states, choices[np.take_along_axis(taken, within, 1)])
-        return Played(taken, states, np.where(steps < tree.horizon, rewards.double().numpy(), 0.0))
+        return Played(taken, states, np.where(real, rewards.double().numpy(), 0.0))
     found, earned, rows = [], [], np.arange(len(ways))
-    for at, real in zip(within.T, (steps < tree.horizon).T, strict=True):
+    for at, counts in zip(within.T, real.swapaxes(0, 1), strict=True):
         states, rewards, best = _every_choice(problem, choices, states, luck.ties)
-        taken[rows, at] = np.where(real & (at >= chosen_from), best, taken[rows, at])
+        taken[rows, at] = np.where(counts[:, 0] & (at >= chosen_from), best, taken[rows, at])
         states, rewards = states[rows, taken[rows, at]], rewards[rows, taken[rows, at]]
         found.append(states)
-        earned.append(np.where(real, rewards, 0.0))
+        earned.append(np.where(counts, rewards, 0.0))
     return Played(taken, torch.stack(found, 1), np.stack(earned, 1))
 
 
@@ -89,12 +89,13 @@ def _rest(tree: Tree, way: Descent, luck: Luck, number: int) -> np.ndarray:
 
 
 def _every_choice(problem: Problem, choices: Tensor, states: Tensor, ties: np.random.Generator):
-    """From states (B, P, S): those after each choice (B, K, P, S), rewards (B, K), and the best choice (B,)."""
+    """From states (B, P, S): those after each choice (B, K, P, S), rewards (B, K, P), and the best choice (B,)."""
     batch, count = len(states), len(choices)
     after, rewards = problem.step(states.repeat_interleave(count, 0), choices.repeat(batch, 1)[:, None])
-    rewards = rewards.double().numpy().reshape(batch, count)
-    worth = np.where(np.isfinite(rewards), rewards, -np.inf)
+    rewards = rewards.double().view(batch, count, -1)
+    worth = problem.treated(rewards).numpy()
+    worth = np.where(np.isfinite(worth), worth, -np.inf)
     low, high = (np.where(np.isfinite(worth), worth, filler) for filler in (np.inf, -np.inf))
     span = high.max(1, keepdims=True) - low.min(1, keepdims=True)
     nearly = worth >= worth.max(1, keepdims=True) - TIE * np.where(np.isfinite(span), span, 0.0)
-    return after[:, 0].unflatten(0, (batch, count)), rewards, (nearly * ties.random(rewards.shape)).argmax(1)
+    return after[:, 0].unflatten(0, (batch, count)), rewards.numpy(), (nearly * ties.random(worth.shape)).argmax(1)

@@ -44,7 +44,7 @@ class Tree:
         self.dead = np.zeros((nodes, choices), dtype=bool)  # branches that lead to no finite state
         self.priors, self._of_depth, self._ties = np.zeros((nodes, choices)), priors, ties
         self.priors[0] = priors[0]
-        self.earned = np.zeros(nodes)  # on the way to each node
+        self.earned = np.zeros((nodes, len(root)))  # by each particle, on the way to each node
         self.states = root.new_zeros(nodes, *root.shape)
         self.states[0] = root
         self.low, self.high = np.inf, -np.inf  # of the returns seen
@@ -79,30 +79,30 @@ class Tree:
         """The lowest return so far."""
         return self.low if np.isfinite(self.low) else 0.0
 
-    def grow(self, way: Descent, state: Tensor, reward: float, depth: int, priors: np.ndarray | None = None) -> None:
-        """A node at the end of `way`, `depth` steps from the root, unless another simulation has made it, or there is
-        no more room: simulations then go on from the branch."""
+    def grow(self, way: Descent, state: Tensor, reward: np.ndarray, depth: int) -> None:
+        """A node at the end of `way`, `depth` steps from the root, that the particles have come to with rewards (P,);
+        unless another simulation has made it, or there is no more room: simulations then go on from the branch."""
         node, branch = way.nodes[-1], way.branches[-1]
         if self.children[node, branch] != NONE or self.used == len(self.states):
             return
-        if not (np.isfinite(reward) and torch.isfinite(state).all()):
+        if not (np.isfinite(reward).all() and torch.isfinite(state).all()):
             self.dead[node, branch] = True
             return
         child, self.used = self.used, self.used + 1
         self.children[node, branch] = child
         self.states[child], self.earned[child] = state, self.earned[node] + reward
         if depth < self.horizon:
-            self.priors[child] = self._of_depth[depth] if priors is None else priors
+            self.priors[child] = self._of_depth[depth]
 
     def lay(self, number: int, way: Descent, states: Tensor, rewards: np.ndarray) -> None:
         """All that simulation `number` came through after `way`, as far as there is room: states (T, P, S), rewards
-        (T,), those of the end of the way first. Who goes there next can leave it anywhere."""
+        (T, P), those of the end of the way first. Who goes there next can leave it anywhere."""
         node = self.children[way.nodes[-1], way.branches[-1]]
         for depth in range(way.depth, self.horizon):
             branch, at = self.choices[number, depth], depth - way.depth + 1
             if node == NONE:
                 return
-            self.grow(Descent([node], [branch]), states[at], float(rewards[at]), depth + 1)
+            self.grow(Descent([node], [branch]), states[at], rewards[at], depth + 1)
             if self.visits[node, branch] == 0 and not self.dead[node, branch]:
                 self.visits[node, branch], self.totals[node, branch] = 1, self.returns[number]
                 self.best[node, branch] = number

@@ -14,6 +14,9 @@ import torch
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.tasks.car import HALF_STRAIGHT, RADIUS, Task
 
+GAINS = {1.5: (3.0, 0.2, 1.5), 2.0: (1.5, 0.2, 1.0), 3.0: (1.0, 0.2, 0.5)}
+# by speed (m/s), p, i and d of least mean error on a grid: bench/planners_gains.py
+
 
 @dataclass
 class Pid:
@@ -21,14 +24,14 @@ class Pid:
 
         steer = p error + i integral of error + d error'
 
-    The gains hold a car in the middle at 1.5 m/s.
+    The gains are those for 1.5 m/s.
     """
 
     layout: FeatureLayout
     speed: float  # m/s
-    p: float = 3.0  # rad/m
-    i: float = 0.2
-    d: float = 1.0
+    p: float = GAINS[1.5][0]  # rad/m
+    i: float = GAINS[1.5][1]
+    d: float = GAINS[1.5][2]
 
     def __post_init__(self):
         self._task, self._sum, self._before = Task(self.layout), 0.0, None

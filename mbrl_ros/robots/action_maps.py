@@ -3,7 +3,8 @@
 A map has `size` (U), `bounds` (2, U), `noise` (U,) and `explore` (U,) scales for planning and for random motion, `rest`
 (U,) around which that motion is, `prior(command (C,)) -> (U,)`, and `decode(decisions (N, H, U), phase (H,)) -> targets
 (N, H, A)` in physical units. Decisions are scaled so that one is much. Where they are discrete, `choices` (K, U) lists
-them. Where targets may change by so much a step and no more, `rate` (A,) says by how much, and `paced` keeps to it.
+them. `stepwise`: each target comes from one decision, whatever the phase. Where targets may change by so much a step,
+`rate` (A,) says by how much, and `paced` keeps to it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ VOTE = 0.3  # a difference between two votes that counts, for the gradient
 
 class JointMap:
     """Offsets of each joint's target from stance, each step its own."""
+
+    stepwise = True
 
     def __init__(self, spec: RobotSpec):
         self.size = len(spec.actuated)
@@ -51,7 +54,7 @@ class SplineMap(JointMap):
     Smoothing is a convolution with the B-spline kernel of `knot_steps`, so a shifted plan is the shifted motion.
     """
 
-    knot_steps = 4
+    knot_steps, stepwise = 4, False
 
     def decode(self, decisions: Tensor, phase: Tensor) -> Tensor:
         return super().decode(self._kernel(decisions.shape[1]) @ decisions, phase)
@@ -87,6 +90,8 @@ class PrimitiveMap:
     Votes can be averaged, spread and interpolated, which numbers of motions cannot: between 1 and 5 lies no 3. The
     gradient is that of the softmax of the votes, as the choice itself has none.
     """
+
+    stepwise = True
 
     def __init__(self, spec: RobotSpec):
         check_primitives(spec)

@@ -21,6 +21,8 @@ class GaitMap:
     by kv/kp, the load by the static torque of a foot that carries its share of the weight.
     """
 
+    stepwise = False
+
     def __init__(self, spec: RobotSpec):
         check_gait(spec)
         legs, gait = spec.legs, spec.legs.gait

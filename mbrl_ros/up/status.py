@@ -91,6 +91,8 @@ def rows(status: Mapping, shares: Mapping[str, float]) -> list[tuple[str, str]]:
 def _outcome(status: Mapping) -> list[tuple[str, str]]:
     """What the robot should do, and does: a goal and how much of the last seconds it was there, or velocities."""
     reward = ("reward", _number(status.get("reward"), "{:+.2f}"))
+    if status.get("violations") is not None:
+        reward = ("reward", f"{reward[1]}, {status['violations']:.0f} steps out of bounds")
     if status.get("goal"):
         return [reward, (status["goal"].replace("_", " "), _number(status.get("at_goal"), "{:.0%}"))]
     return [reward, ("commanded", _velocity(status.get("command"))), ("reached", _velocity(status.get("reached")))]

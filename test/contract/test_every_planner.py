@@ -31,7 +31,8 @@ def problem(score, prior=0.2, bound=0.7):
 
     def step(states, decisions):
         alone = decisions.flatten(0, 1)[:, None]
-        return states[:, None].expand(-1, decisions.shape[1], -1, -1), score(alone).view(decisions.shape[:2])
+        rewards = score(alone).view(*decisions.shape[:2], 1).expand(-1, -1, states.shape[1])
+        return states[:, None].expand(-1, decisions.shape[1], -1, -1), rewards
 
     bounds, noise = torch.tensor([[-bound] * SIZE, [bound] * SIZE]), torch.full((SIZE,), 0.3)
     return Problem(
@@ -151,6 +152,20 @@ def test_whatever_the_problem_is_no_decision_is_out_of_bounds_or_not_finite(name
             assert torch.isfinite(found.actions).all()
             assert (found.actions >= low).all() and (found.actions <= high).all()
     assert plans > 12
+
+
+@pytest.mark.parametrize("name", SEARCHING)
+def test_what_is_asked_for_is_within_bounds_before_it_is_clamped_to_them(name):
+    """But for rounding: candidates are kept in the box before they are scored, not the plan after."""
+    found = planned(name, lambda d: 100 * d.sum((1, 2)), warm=torch.full((HORIZON, SIZE), 0.7))
+    assert found.beyond < 1e-6
+
+
+def test_what_was_out_of_bounds_is_said():
+    """A prior is nobody's search, and this one lies beyond them."""
+    posed = replace(problem(climb), prior=torch.full((HORIZON, SIZE), 0.9))
+    found = the("planner", "prior").plan(config("prior"), posed, posed.prior, torch.Generator())
+    assert found.beyond == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("name", PLANNERS)

@@ -10,6 +10,7 @@ from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.tasks import make_task
 from mbrl_ros.types import Flag, Transition
+from mbrl_ros.up.status import rows
 
 LAYOUT = FeatureLayout(load_robot("pendulum"))
 UP, DOWN = (np.array([cos, 0.0, 0.0], np.float32) for cos in (1.0, -1.0))
@@ -32,3 +33,19 @@ def test_where_no_place_is_the_goal_only_the_reward_is_said():
     achieved = Achieved(make_task("quadruped", layout), dt=0.02)
     achieved.note(replace(STEP, next_state=np.zeros(layout.size, np.float32), reward=0.5))
     assert (achieved.goal, achieved.reward, achieved.share) == (None, 0.5, None)
+
+
+def test_where_the_task_bounds_the_state_steps_outside_are_counted():
+    layout = FeatureLayout(load_robot("car"))
+    on, off = np.zeros(layout.size, np.float32), np.zeros(layout.size, np.float32)
+    off[layout.position] = 0.0, -3.0
+    achieved = Achieved(make_task("car", layout), dt=0.5)
+    for reached in [off] * 6 + [on] * 9:
+        achieved.note(replace(STEP, next_state=reached))
+    assert (achieved.violations, achieved.outside) == (6, pytest.approx(0.1))
+    assert Achieved(make_task("pendulum", LAYOUT), dt=0.5).violations is None
+
+
+def test_whoever_watches_a_run_is_told_of_steps_out_of_bounds():
+    assert ("reward", "+0.50, 3 steps out of bounds") in rows({"reward": 0.5, "goal": "on road", "violations": 3.0}, {})
+    assert ("reward", "+0.50") in rows({"reward": 0.5, "goal": "upright"}, {})

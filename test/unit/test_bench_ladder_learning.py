@@ -1,6 +1,7 @@
 """How a rung of the ladder learns: fits at the same times for every kind, and a planner from outside on our model."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_pytorch_mppi_plans_on_our_problem_within_its_bounds():
     def step(states, decisions):
         """Two particles of a point that goes where it is told."""
         after = states[:, None] + 0.3 * decisions[:, :, None]
-        return after, -(after[..., 0] - goal).square().mean(-1)
+        return after, -(after[..., 0] - goal).square()
 
     def returns(decisions):
         return -((0.3 * decisions.cumsum(1) - goal).square()).sum((1, 2))
@@ -93,5 +94,27 @@ def test_pytorch_mppi_plans_on_our_problem_within_its_bounds():
     assert (plan >= bounds[0]).all() and (plan <= bounds[1]).all()
     assert returns(plan[None]) > 0.5 * returns(start[None])
     assert found.best == pytest.approx(float(returns(plan[None])), abs=1.0)
-    search.problem = replace(problem, step=lambda s, d: (s[:, None], torch.full((len(d), 1), torch.nan)))
+    search.problem = replace(problem, step=lambda s, d: (s[:, None], torch.full((len(d), 1, 2), torch.nan)))
     assert isinstance(peer.find(plan, torch.Generator()), NoPlan)
+
+
+def test_torchrl_plans_on_our_problem_within_its_bounds():
+    pytest.importorskip("torchrl")
+    from mbrl_ros.bench.ladder_torchrl import Peer
+
+    def step(states, decisions):
+        """Two particles of a point that goes where it is told, and should go to 0.6."""
+        after = states[:, None] + 0.3 * decisions[:, :, None]
+        return after, -(after[..., 0] - 0.6).square()
+
+    bounds, search = torch.tensor([[-0.5], [0.5]]), SimpleNamespace()
+    search.problem = Problem(
+        len, bounds, torch.full((1,), 0.5), torch.zeros(5, 1), 200, root=torch.zeros(2, 1), step=step
+    )
+    peer, generator = Peer(search), torch.Generator()
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        found = peer.find(torch.zeros(5, 1), generator)
+        assert found.actions.shape == (5, 1) and 0.35 < float(found.actions[0, 0]) <= 0.5
+        search.problem = replace(search.problem, step=lambda s, d: (s[:, None], torch.full((len(d), 1, 2), torch.nan)))
+        assert isinstance(peer.find(torch.zeros(5, 1), generator), NoPlan)

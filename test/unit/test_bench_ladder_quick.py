@@ -47,3 +47,10 @@ def test_it_says_that_its_figures_mean_nothing_and_draws_them_all_the_same(quick
     asked = ["bench", "ladder", "--quick", "--tasks", "rover", "--rungs", "l2"]
     assert main(asked) == 0
     assert "These figures mean nothing" in capsys.readouterr().out
+
+
+def test_rungs_that_quick_leaves_out_are_named(capsys):
+    assert main(["bench", "ladder", "--quick", "--tasks", "hand", "--rungs", "cem"]) == 2
+    assert "--quick leaves out cem on hand, and has there model ensemble" in capsys.readouterr().err
+    assert main(["bench", "ladder", "--quick", "--tasks", "rover", "--rungs", "l2", "cem"]) == 0
+    assert "--quick leaves out cem on rover" in " ".join(capsys.readouterr().out.split())

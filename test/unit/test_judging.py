@@ -58,6 +58,20 @@ def test_a_task_is_judged_by_what_it_calls_good(monkeypatch):
     assert judging.in_words(result).startswith("still ")
 
 
+class BoundedTask(StillTask):
+    def violation(self, state):
+        return (state[..., self._speeds].abs().amax(-1) >= 0.0).float()  # wherever it is
+
+
+def test_where_the_task_bounds_the_state_it_is_said_how_often_it_was_outside(monkeypatch):
+    monkeypatch.setattr(cartpole, "Task", BoundedTask)
+    run, spec = load_run("cartpole_mpc").with_setting("planner.mppi.samples", 20), load_robot("cartpole")
+    model = new_ensemble(EnsembleConfig(members=2, width=8, layers=1), FeatureLayout(spec), seed=0)
+    result = judging.judged(run, spec, model, judging.COMMANDS, 4.0, seed=0)
+    assert result["summary"]["out_of_bounds_share"] == 1.0
+    assert judging.in_words(result).endswith("out of bounds in 100.0% of the steps")
+
+
 def tracking(velocity, yaw_rate, falls=0):
     summary = {"velocity_error": velocity, "yaw_rate_error": yaw_rate, "worst_velocity_error": velocity,
                "worst_yaw_rate_error": yaw_rate, "samples": 10, "non_finite": 0, "falls": falls}  # fmt: skip

@@ -5,15 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from known_problems import planned
 from learning_driver import CARTPOLE, GO1
 
 from mbrl_ros.control.beyond import Beyond
 from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.scoring import Situation, make_problem
+from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.policies.network import Value, new_policy, new_value, seen_from
-from mbrl_ros.robots.action_maps import JointMap, make_action_map
+from mbrl_ros.robots.action_maps import JointMap, make_action_map, paced, told_size
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import CostConfig
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.settings import CostConfig, EnsembleConfig
+from mbrl_ros.tasks import make_task
 
 HORIZON = 3
 FREE = CostConfig(smoothness=0.0, prior=0.0)
@@ -212,3 +216,39 @@ def test_random_motion_is_the_same_from_wherever_it_is_asked():
 def test_random_motion_of_one_step_and_before_the_beginning_is_defined():
     assert RandomMotion(2, 1, seed=0).between(3, 1).shape == (1, 2)
     assert torch.isfinite(RandomMotion(2, 5, seed=0).between(-7, 5)).all()
+
+
+class FarAhead:
+    """What comes after the horizon is worth how far the car has come; less, where that is to the side."""
+
+    def worth(self, ends, rest, rewards, lost):
+        return ends[..., 0] - ends[..., 1].abs()
+
+
+CAR = load_robot("car")
+
+
+@pytest.mark.parametrize("beyond", [None, FarAhead()], ids=["without a value", "with a value"])
+@pytest.mark.parametrize("simulation", ["greedy", "random"])
+@pytest.mark.parametrize("treatment", ["expectation", "pessimism", "cvar"])
+def test_a_tree_foresees_what_the_same_plan_is_scored_as(treatment, simulation, beyond):
+    """Though the car's targets may change by so much a step only, and its members disagree about what comes of it."""
+    layout, action_map = FeatureLayout(CAR), JointMap(CAR)
+    situation = Situation.empty(layout.size, 0, action_map.size, 6, told_size(action_map))
+    situation.told.copy_(torch.tensor([0.5, -0.2]))
+    situation.state[2] = 1.0
+    model = new_ensemble(EnsembleConfig(members=3, width=16), layout, 0)
+    p = make_problem(
+        situation, model, make_task("car", layout), action_map, FREE, treatment, 2.0, 300, beyond, cvar=0.4
+    )
+    found = planned("mcts", p, simulation=simulation)
+    freely = action_map.decode(found.actions[None], situation.phase)
+    assert not torch.allclose(freely, paced(freely, situation.told, action_map.rate), atol=0.1)
+    assert found.best == pytest.approx(float(p.value(found.actions[None])), abs=1e-4)
+
+
+@pytest.mark.parametrize("name, steps", [("joint", True), ("spline", False)])
+def test_only_targets_that_each_come_from_one_decision_can_be_told_step_by_step(name, steps):
+    situation, action_map = Situation.empty(5, 0, 1, HORIZON), make_action_map(name, CARTPOLE)
+    found = make_problem(situation, Pushed(0.01), Forward(), action_map, FREE, "expectation", 1.0, 20)
+    assert (found.step is not None) == steps

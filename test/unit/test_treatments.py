@@ -94,10 +94,10 @@ def test_a_mean_of_ts1_is_the_same_luck_for_all_candidates_and_wider_than_one_me
 def test_every_treatment_leaves_a_value_and_a_tree_to_step(name):
     situation, p = problem(TWO, name, samples=20, start=0.5)
     states, rewards = p.step(p.root.expand(4, 2, 5), constant(1.0, 0.5, 0.0, -1.0))
-    assert states.shape == (4, HORIZON, 2, 5) and rewards.shape == (4, HORIZON)
+    assert states.shape == (4, HORIZON, 2, 5) and rewards.shape == (4, HORIZON, 2)
     torch.testing.assert_close(states[0, :, :, 0], torch.tensor([[0.7, 1.1], [0.9, 1.7], [1.1, 2.3]]))
-    if name in ("expectation", "tsinf", "ts1", "ts1_mean"):
-        torch.testing.assert_close(rewards.sum(1), p.value(constant(1.0, 0.5, 0.0, -1.0)))
+    if name != "ts1_mean":  # whose value meets members drawn anew at each step
+        torch.testing.assert_close(p.treated(rewards.sum(1)), p.value(constant(1.0, 0.5, 0.0, -1.0)))
     assert torch.isfinite(p.score(torch.zeros(p.candidates, HORIZON, 1))).all()
 
 
@@ -130,7 +130,6 @@ def test_the_weight_grows_while_bounds_are_left_and_decays_afterwards():
         weight.note(executed, planned)
         seen.append(weight.weight)
     assert seen == [2.0, 4.0, 5.0, 2.5, 1.25, 1.0]
-    assert weight.violations == 2
 
 
 def test_an_agent_hardens_while_its_state_is_out_of_bounds_and_lets_go_again():
@@ -140,7 +139,7 @@ def test_an_agent_hardens_while_its_state_is_out_of_bounds_and_lets_go_again():
     for k in range(5):
         agent.act(cart(k, x=1.5), NONE)
     hard = agent.search.bounds.weight
-    assert hard == pytest.approx(agent.config.bounds.growth**5) and agent.search.bounds.violations == 5
+    assert hard == pytest.approx(agent.config.bounds.growth**5)
     for k in range(5, 10):
         agent.act(cart(k, x=0.0), NONE)
     assert 1.0 <= agent.search.bounds.weight < hard
