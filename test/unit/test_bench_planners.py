@@ -38,7 +38,8 @@ def hardly(monkeypatch):
     monkeypatch.setattr(planners_car, "BRIEF", 0.1)
     monkeypatch.setattr(planners_rover, "TREE", {"samples": 16, "horizon": 4, "batch": 16})
     monkeypatch.setattr(planners_rover, "STRENGTHS", (10, 16))
-    for name in ("MAPS", "SOME", "HARD"):
+    monkeypatch.setattr(planners_rover, "SHOTS", {"samples": 16, "horizon": 4, "knot_steps": 2})
+    for name in ("MAPS", "SOME"):
         monkeypatch.setattr(planners_rover, name, 1)
 
 
