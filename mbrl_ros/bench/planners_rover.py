@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from mbrl_ros.bench.planners_drives import Driven, configured, drive, learned
 from mbrl_ros.dynamics.analytic import AnalyticModel
+from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.obstacles import on_map
 from mbrl_ros.robots.spec import load_robot
 
@@ -19,6 +21,8 @@ SHOTS = {"samples": 1000, "horizon": 40, "knot_steps": 4}  # as far ahead, witho
 STRENGTHS = 10, 40, 160
 SOME = 4  # maps a seed on which strength is measured, others than those above
 PRACTICE = 100.0  # s of random motion
+AHEAD = 5, 20, 40  # steps after which a model's word is compared with the law's
+WAYS = 300  # of random motions
 LEARNED = (
     f"learner.first_seconds={PRACTICE - 0.5:g}",
     "learner.first_steps=6000",
@@ -44,7 +48,23 @@ def rover_learned(seed: int) -> dict[str, float]:
         "rover, learned motions, mcts: share solved": _solved(seed, "mcts", tree, model),
         "rover, learned motions, shooting as far ahead: share solved": _solved(seed, "shooting", shots, model),
         "rover, learned motions, mppi as shipped: share solved": _solved(seed, "mppi", {}, model),
+        **off(model, seed),
     }
+
+
+def off(model, seed: int) -> dict[str, float]:
+    """Median of how far apart a member and the law say that random motions lead, from nothing but the first state."""
+    generator, spec = torch.Generator().manual_seed(seed), load_robot("rover")
+    layout, angle = FeatureLayout(spec), 2 * torch.pi * torch.rand(WAYS, generator=generator)
+    state = torch.zeros(WAYS, layout.size)
+    state[:, layout.heading] = torch.stack([angle.cos(), angle.sin()], -1)
+    told = torch.randint(len(spec.primitives), (WAYS, max(AHEAD), 1), generator=generator).float()
+    true, said = (
+        m.rollout(state.expand(m.members, -1, -1), told.expand(m.members, -1, -1, -1))
+        for m in (AnalyticModel(spec), model)
+    )
+    away = (said - true)[..., layout.position].norm(dim=-1)
+    return {f"rover, learned motions, {n} steps ahead: m off": float(away[:, :, n - 1].median()) for n in AHEAD}
 
 
 def rover_strength(seed: int) -> dict[str, float]:
