@@ -238,6 +238,7 @@ class TrainConfig:
     batch: int = setting(128, "sequences a member and step", low=1)
     rollout: int = setting(4, "steps that the model is rolled on its own predictions", low=1, high=50)
     mirror: bool = setting(True, "mirror half of each batch left to right")
+    turn: bool = setting(False, "turn each sequence of a planar base to a heading drawn at random")
     bootstrap: bool = setting(True, "each member sees its own resampling of the data")
     replay: str = setting(
         "uniform", "which windows are drawn: all alike, or more often where errors are", choices=REPLAYS

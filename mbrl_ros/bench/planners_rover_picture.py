@@ -12,9 +12,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 from mbrl_ros.bench.planners_rover import TREE, arrived, one  # noqa: E402
 from mbrl_ros.control.picture import saved  # noqa: E402
-from mbrl_ros.dynamics.analytic import AnalyticModel  # noqa: E402
 from mbrl_ros.robots.obstacles import GOAL, HIGH, LOW, random_map  # noqa: E402
-from mbrl_ros.robots.spec import load_robot  # noqa: E402
 
 MAP = 12  # on which the goal cannot be approached from where it is nearest
 PLANNERS = {"mcts": TREE, "mppi": {}}
@@ -25,7 +23,7 @@ def draw(path: Path, number: int = MAP) -> Path:
     for centre, radius in zip(random_map(number).centres, random_map(number).radii, strict=True):
         axes.add_patch(plt.Circle(centre, radius, color="0.7"))
     for planner, settings in PLANNERS.items():
-        driven = one(planner, settings, number, AnalyticModel(load_robot("rover")))
+        driven = one(planner, settings, number)
         end = "arrives" if arrived(driven) else "does not arrive"
         axes.plot(*driven.reached[:, :2].T, ".-", label=f"{planner}: {end}")
     axes.plot(*GOAL, "*", markersize=14, color="C2")

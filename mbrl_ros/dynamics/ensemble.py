@@ -4,6 +4,9 @@ A model works in physical units on both sides. Inside, with mu and sigma the run
 
     x = (s - mu_s) / sigma_s,   a = (target - stance) / action_scale,   s' = s + mu_d + sigma_d * f(x, a)
 
+Where a robot is told motions by number, `a` is one input a motion, 1 for the one that is told: the number itself says
+that motion 3 is much like motion 4, and a network would have to bend between any two of them.
+
 The statistics can move while the model lives: `renormalise` rescales the outer layers so that the function stays.
 """
 
@@ -55,8 +58,8 @@ class Ensemble:
     weights: tuple[Tensor, ...]
     biases: tuple[Tensor, ...]
     normaliser: Normaliser
-    action_offset: Tensor  # (A,)
-    action_scale: Tensor  # (A,)
+    action_offset: Tensor  # (A,), or one a motion
+    action_scale: Tensor  # likewise
 
     @property
     def members(self) -> int:
@@ -78,7 +81,7 @@ class Ensemble:
         """States (E, B, S) and targets (E, B, H, A) in physical units -> the states that follow (E, B, H, S)."""
         n = self.normaliser
         x, out = states, []
-        scaled = (actions - self.action_offset) / self.action_scale
+        scaled = (each_motion(actions, len(self.action_offset)) - self.action_offset) / self.action_scale
         for step in range(actions.shape[2]):
             change = self.change((x - n.state_mean) / n.state_std, scaled[:, :, step])
             x = x + n.step_mean + n.step_std * change
@@ -98,7 +101,8 @@ def new_ensemble(config: EnsembleConfig, layout: FeatureLayout, seed: int) -> En
 
 def layer_sizes(config: EnsembleConfig, layout: FeatureLayout) -> list[int]:
     """Units of the input, of each hidden layer and of the output."""
-    return [layout.size + len(layout.spec.actuated), *[config.width] * config.layers, layout.size]
+    inputs = layout.size + len(action_units(layout.spec)[0])
+    return [inputs, *[config.width] * config.layers, layout.size]
 
 
 def feature_units(layout: FeatureLayout) -> np.ndarray:
@@ -110,8 +114,22 @@ def feature_units(layout: FeatureLayout) -> np.ndarray:
 
 
 def action_units(spec: RobotSpec) -> tuple[Tensor, Tensor]:
-    """(A,) offset and (A,) scale of the targets."""
+    """(A,) offset and (A,) scale of the targets; of motions by number, one of each a motion."""
+    if spec.primitives:
+        return torch.zeros(len(spec.primitives)), torch.ones(len(spec.primitives))
     return torch.tensor(spec.posture, dtype=torch.float32), torch.tensor(spec.action_scale, dtype=torch.float32)
+
+
+def each_motion(targets: Tensor, inputs: int) -> Tensor:
+    """Targets (..., A) as a model with so many inputs for them takes them, (..., I): as they are, or the number of a
+    motion as one input a motion.
+
+    A number between two motions is a share of both, so that there is a slope for a gradient.
+    """
+    if targets.shape[-1] != 1 or inputs == 1:
+        return targets
+    away = (targets - torch.arange(inputs, device=targets.device)).abs()
+    return (1 - away).clamp(min=0)
 
 
 def renormalise(model: Ensemble, new: Normaliser) -> Ensemble:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mbrl_ros.dynamics.adjoint import DifferentiableRollout, TorchAdjoint
-from mbrl_ros.dynamics.ensemble import Ensemble
+from mbrl_ros.dynamics.ensemble import Ensemble, each_motion
 
 
 @torch.no_grad()
@@ -34,8 +34,9 @@ class FoldedRollout:
     @torch.no_grad()
     def rollout(self, states: Tensor, actions: Tensor) -> Tensor:
         """States (E, B, S) and targets (E, B, H, A) in physical units -> the states that follow (E, B, H, S)."""
-        members, batch, horizon, size = actions.shape
         s = self._state_size
+        actions = each_motion(actions, self.weights[0].shape[1] - s)
+        members, batch, horizon, size = actions.shape
         by_step = actions.transpose(1, 2).reshape(members, horizon * batch, size)
         first = torch.baddbmm(self.biases[0], by_step, self.weights[0][:, s:]).view(members, horizon, batch, -1)
         inner = self.weights[0][:, :s]
@@ -59,4 +60,5 @@ class FoldedEnsemble(FoldedRollout):
 
     def differentiable_rollout(self, states: Tensor, actions: Tensor) -> Tensor:
         """As `rollout`; autograd finds the way back to the targets."""
-        return DifferentiableRollout.apply(states, actions, self.rollout, self._adjoint)
+        told = each_motion(actions, self.weights[0].shape[1] - self._state_size)
+        return DifferentiableRollout.apply(states, told, self.rollout, self._adjoint)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from mbrl_ros.compiled import NotCompiled, library
 from mbrl_ros.dynamics.adjoint import DifferentiableRollout, NativeAdjoint
-from mbrl_ros.dynamics.ensemble import Ensemble
+from mbrl_ros.dynamics.ensemble import Ensemble, each_motion
 from mbrl_ros.dynamics.folded import FoldedEnsemble, folded
 
 LIBRARY = "rollout"
@@ -107,7 +107,8 @@ class NativeEnsemble:
 
     def differentiable_rollout(self, states: Tensor, actions: Tensor) -> Tensor:
         """As `rollout`; autograd finds the way back to the targets."""
-        return DifferentiableRollout.apply(states, actions, self.rollout, self._adjoint)
+        told = each_motion(actions, self._model.actions)
+        return DifferentiableRollout.apply(states, told, self.rollout, self._adjoint)
 
     @torch.no_grad()
     def rollout(self, states: Tensor, actions: Tensor) -> Tensor:
@@ -115,6 +116,7 @@ class NativeEnsemble:
 
         Any strides are taken. What comes back is a view of (E, H, S, B): values of one feature lie side by side.
         """
+        actions = each_motion(actions, self._model.actions)
         members, batch, horizon, _ = actions.shape
         size = self._model.states
         if members != self.members or actions.shape[3] != self._model.actions or states.shape[-1] != size:

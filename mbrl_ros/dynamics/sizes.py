@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mbrl_ros.dynamics.ensemble import Normaliser, action_units, feature_units
+from mbrl_ros.dynamics.ensemble import Normaliser, action_units, each_motion, feature_units
 from mbrl_ros.robots.features import FeatureLayout
 
 
@@ -16,7 +16,7 @@ class Sizes:
     """How many numbers there are, and what one unit of each is before any data."""
 
     state: int
-    action: int
+    action: int  # inputs: one a target, or one a motion that targets are the number of
     scales: Tensor  # (S,)
     action_offset: Tensor  # (A,)
     action_scale: Tensor  # (A,)
@@ -44,8 +44,8 @@ class Sizes:
 
 def normalised(model, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
     """Physical states (..., S) and targets (..., A) in the model's own units."""
-    n = model.normaliser
-    return (states - n.state_mean) / n.state_std, (actions - model.action_offset) / model.action_scale
+    n, told = model.normaliser, each_motion(actions, len(model.action_offset))
+    return (states - n.state_mean) / n.state_std, (told - model.action_offset) / model.action_scale
 
 
 def normalised_change(model, states: Tensor, next_states: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mbrl_ros.dynamics.ensemble import Ensemble
+from mbrl_ros.dynamics.sizes import normalised
 
 CLIP = 10.0  # of the gradient's norm
 MOMENTS = ("exp_avg", "exp_avg_sq")  # of each parameter, as AdamW names them
@@ -50,9 +51,9 @@ class Trainer:
         """One step on physical states (E, B, K + 1, S) and targets (E, B, K, A); returns the loss. `counts`: (E, B) how
         much each of them does, where that is not the same for all."""
         if counts is None:
-            loss = multi_step_loss(self.model, *self._normalised(states, actions))
+            loss = multi_step_loss(self.model, *normalised(self.model, states, actions))
         else:
-            loss = (counts * multi_step_loss(self.model, *self._normalised(states, actions), of_each)).mean()
+            loss = (counts * multi_step_loss(self.model, *normalised(self.model, states, actions), of_each)).mean()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters, CLIP)
@@ -62,12 +63,7 @@ class Trainer:
     @torch.no_grad()
     def errors(self, states: Tensor, actions: Tensor) -> Tensor:
         """(E, B) of each member and window, in the loss's own measure."""
-        return multi_step_loss(self.model, *self._normalised(states, actions), of_each)
-
-    def _normalised(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        n = self.model.normaliser
-        x = (states - n.state_mean) / n.state_std
-        return x, (actions - self.model.action_offset) / self.model.action_scale
+        return multi_step_loss(self.model, *normalised(self.model, states, actions), of_each)
 
     def optimiser_state(self) -> dict[str, Tensor]:
         """What the optimiser remembers of earlier steps; empty before the first."""

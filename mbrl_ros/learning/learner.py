@@ -18,7 +18,7 @@ from mbrl_ros.dynamics.training import Trainer
 from mbrl_ros.learning.drawing import drawn
 from mbrl_ros.learning.progress import Counts, Progress
 from mbrl_ros.learning.promotion import objection
-from mbrl_ros.robots.features import FeatureLayout, is_symmetric, mirror_actions
+from mbrl_ros.robots.features import FeatureLayout, is_symmetric, mirror_actions, turned
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import LearnerConfig
 from mbrl_ros.types import Flag, Transition
@@ -65,6 +65,7 @@ class Learner:
         self._generator = np.random.default_rng(config.seed)
         self._trained_at = 0.0  # seconds of data at the last round
         self._mirror = config.train.mirror and is_symmetric(spec)
+        self._turn = config.train.turn and spec.planar
         self.card = card  # of the incumbent
 
     @property
@@ -105,6 +106,8 @@ class Learner:
             states, actions = self.buffer.sequences(picked, steps)
             if self._mirror:
                 states, actions = mirrored_half(self.layout, states, actions)
+            if self._turn:
+                states = turned(self.layout, states, self._generator)
             counts = None if counts is None else torch.from_numpy(counts)
             yield self._trainer.step(torch.from_numpy(states), torch.from_numpy(actions), counts)
 

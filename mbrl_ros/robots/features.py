@@ -1,4 +1,4 @@
-"""RobotState <-> the flat feature vector that models see, and what left-right mirroring does to it."""
+"""RobotState <-> the flat feature vector that models see, and what mirroring and turning do to it."""
 
 from __future__ import annotations
 
@@ -109,6 +109,19 @@ class FeatureLayout:
                 permutation[index[own]] = index[other]
                 signs[index[own]] = s
         return permutation, signs
+
+
+def turned(layout: FeatureLayout, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Sequences (..., T, S) of a planar base, each as if it had begun with another heading, any being as likely.
+
+    Place and heading are of the world and turn; velocities are in the body frame, in which nothing changes.
+    """
+    angle = random.uniform(-np.pi, np.pi, (*states.shape[:-2], 1))
+    cos, sin, found = np.cos(angle), np.sin(angle), states.copy()
+    for block in (layout.position, layout.heading):
+        x, y = np.moveaxis(states[..., block], -1, 0)
+        found[..., block] = np.stack([cos * x - sin * y, sin * x + cos * y], -1)
+    return found
 
 
 def mirror_partner(joint) -> tuple[str, float]:

@@ -16,7 +16,6 @@ from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.obstacles import GOAL, map_of
 
 ARRIVED = 0.4  # m from the goal
-CLEARANCE = 0.05  # m: between two ends of a step along an obstacle the rover comes nearer than at these
 COLLISION_COST = 100.0  # a step: through an obstacle there is no short way, however far it is round it
 AWAY = 0.3  # of a metre from the goal, a step
 
@@ -32,7 +31,7 @@ class Task:
             raise ConfigError(f"task 'rover' needs a robot with a planar base; {layout.spec.name} has none")
         self._place = layout.position
         self._map = map_of(layout.spec)
-        self._room = layout.spec.constant("radius") + CLEARANCE
+        self._room = layout.spec.constant("radius") + layout.spec.constant("margin")
         self._goal = torch.tensor(GOAL)
 
     def reward(self, state: Tensor, command: Tensor) -> Tensor:

@@ -38,7 +38,8 @@ def hardly(monkeypatch):
     monkeypatch.setattr(planners_car, "BRIEF", 0.1)
     monkeypatch.setattr(planners_rover, "TREE", {"samples": 16, "horizon": 4, "batch": 16})
     monkeypatch.setattr(planners_rover, "STRENGTHS", (10, 16))
-    for name in ("MAPS", "SOME", "HARD"):
+    monkeypatch.setattr(planners_rover, "SHOTS", {"samples": 16, "horizon": 4, "knot_steps": 2})
+    for name in ("MAPS", "SOME"):
         monkeypatch.setattr(planners_rover, name, 1)
 
 
@@ -72,7 +73,7 @@ def test_the_guard_has_nothing_to_clip_where_a_car_starts_as_fast_as_it_may():
 
 def test_a_tree_drives_the_rover_through_the_ordinary_agent():
     settings = {"samples": 96, "horizon": 16, "knot_steps": 4}
-    driven = planners_rover.one("mcts", settings, 2, AnalyticModel(load_robot("rover")))
+    driven = planners_rover.one("mcts", settings, 2)
     assert planners_rover.arrived(driven)
 
 

@@ -1,5 +1,7 @@
 """The rover's maps: each has a way through, found here by trying all motions; and what a collision is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from mbrl_ros.backends import new_backend
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.laws import primitives
-from mbrl_ros.robots.obstacles import GOAL, map_of, on_map, random_map
+from mbrl_ros.robots.obstacles import GOAL, LOW, map_of, on_map, random_map
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.tasks.rover import Task
 
@@ -92,3 +94,10 @@ def test_the_task_ends_before_the_rover_touches_anything():
         if not task.terminated(state).any():
             worst = min(worst, random_map(0).clearance(np, np.array(between)).min())
     assert radius < worst < 0.5
+
+
+def test_a_task_keeps_the_margin_that_the_robot_file_says():
+    near = torch.zeros(LAYOUT.size)
+    near[0] = LOW + ROVER.constant("radius") + 0.08  # beside a wall
+    tasks = [Task(FeatureLayout(replace(ROVER, constants={**ROVER.constants, "margin": m}))) for m in (0.05, 0.1)]
+    assert [bool(task.terminated(near)) for task in tasks] == [False, True]
