@@ -21,20 +21,20 @@ class Budget:
     seconds: float  # of robot time to learn from; the first fit of `fits` comes after its share of them
     judged: float  # s of the episode that counts
     passes: int = 600  # rows through a network, a decision
-    fits: int = 8  # evenly spaced, each from where the one before has ended
-    steps: int = 300  # down the gradient, each fit
+    fits: int = 5  # evenly spaced, each of a new model
+    steps: int = 600  # down the gradient, each fit
     batch: int = 64  # windows a member and step
     restart: float = 0.0  # s after which the robot begins anew while it learns; 0: never
 
 
 BUDGETS = {
-    "pendulum": Budget("pendulum_mpc", seconds=30.0, judged=8.0),
-    "cartpole": Budget("cartpole_mpc", seconds=40.0, judged=8.0),
-    "car": Budget("car_mpc", seconds=20.0, judged=8.0),
-    "cliff": Budget("cliff_mpc", seconds=30.0, judged=8.0),
-    "rover": Budget("rover_mpc", seconds=50.0, judged=15.0),
-    "hand": Budget("hand_mpc", seconds=120.0, judged=10.0, steps=400, restart=5.0),
-    "quadruped": Budget("quadruped_mpc", seconds=0.0, judged=16.0, fits=1, steps=1500),  # data: the shipped keepsake
+    "pendulum": Budget("pendulum_mpc", seconds=45.0, judged=8.0, fits=9),
+    "cartpole": Budget("cartpole_mpc", seconds=45.0, judged=8.0, fits=9),
+    "car": Budget("car_mpc", seconds=20.0, judged=8.0, fits=5),
+    "cliff": Budget("cliff_mpc", seconds=30.0, judged=8.0, fits=6),
+    "rover": Budget("rover_mpc", seconds=100.0, judged=15.0, fits=5, steps=1200),
+    "hand": Budget("hand_mpc", seconds=120.0, judged=10.0, fits=6, restart=5.0),
+    "quadruped": Budget("quadruped_mpc", seconds=0.0, judged=16.0, fits=1, steps=2000),  # data: the shipped keepsake
 }
 QUICK_DECISIONS = 12  # of the episode
 

@@ -1,4 +1,4 @@
-"""A kind of model that learns in the loop: fitted again and again, when and for as many steps as every other kind."""
+"""A kind of model that learns in the loop: a new one again and again, when and for as many steps as every other kind."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from mbrl_ros.bench.ladder_budgets import Budget
 from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.dynamics.evaluation import HeldOut
-from mbrl_ros.dynamics.fitting import FitConfig, fit, refit
+from mbrl_ros.dynamics.fitting import FitConfig, fit
 from mbrl_ros.dynamics.storage import Card
 from mbrl_ros.known import the
 from mbrl_ros.learning.learner import Verdict
-from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.features import FeatureLayout, turned
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import EnsembleConfig, LearnerConfig
 from mbrl_ros.types import Transition
@@ -27,6 +27,8 @@ STARTS, WALK = 8, 1  # of a sample of the energy model: starts looked at, and st
 ENERGY = {"particles": 1, "starts": STARTS, "steps": WALK, "offered": 16, "chains": 2, "chain_steps": 3}
 PASSES = {"diffusion": DIFFUSION_STEPS, "energy": STARTS + 3 * WALK}  # of a network a step; 1 of the others
 ROLLOUT = 4  # steps of a window at most
+HEADINGS = 8  # each window is turned to, where what a robot does is the same whichever way it heads
+SEEDS_APART = 1000
 SINGLE_STEPS = ("diffusion", "energy")  # whose loss does not roll
 
 
@@ -40,12 +42,9 @@ class Refits:
         rollout = 1 if name in SINGLE_STEPS else min(config.train.rollout, ROLLOUT)
         self._fit = FitConfig(steps=budget.steps, batch=budget.batch, rollout=rollout)
         self.buffer = ReplayBuffer(config.capacity, self.layout.size, len(spec.actuated), spec.dt_ns)
-        self.incumbent, self.version, self.fit_seconds = None, 0, 0.0
-        self._model = self._new()
-        self._rounds, self._begun = 0, False
-
-    def _new(self):
-        return self.kind.new(self._config, self.layout, self._seed)
+        self.incumbent, self._newest, self.version, self.fit_seconds = None, None, 0, 0.0
+        self._turn = config.train.turn and spec.planar
+        self._rounds = 0
 
     def add(self, transition: Transition) -> None:
         self.buffer.add(transition)
@@ -56,26 +55,23 @@ class Refits:
         return self._rounds + 1 < self._budget.fits and self.buffer.seconds >= (self._rounds + 1) * share - 1e-6
 
     def train(self) -> Iterator[float]:
-        """One round on all data there is, from where the one before has ended."""
+        """A new model, fitted to all data there is."""
         self._rounds += 1
         states, actions = self._windows()
         if not len(states):
             return
         began = time.process_time()
-        go = refit if self._begun else fit
-        fitted = go(self.kind, self._model, states, actions, self._fit, self._seed + self._rounds)
-        self._begun = True
+        seed = self._seed + SEEDS_APART * self._rounds
+        fitted = fit(self.kind, self.kind.new(self._config, self.layout, seed), states, actions, self._fit, seed)
         self.fit_seconds += time.process_time() - began
-        self._model = fitted.model
+        self._newest = fitted.model
         yield from fitted.losses
 
     def judge(self, loss: float) -> Verdict:
         """Whatever is finite is flown: what a kind of model is worth shows in what it earns."""
-        finite = bool(np.isfinite(loss)) and all(torch.isfinite(p).all() for p in self._model.parameters)
+        finite = bool(np.isfinite(loss)) and all(torch.isfinite(p).all() for p in self._newest.parameters)
         self.version += finite
-        self.incumbent = self._model if finite else None
-        if not finite:
-            self._model, self._begun = self._new(), False
+        self.incumbent = self._newest if finite else None
         unknown = HeldOut(float("nan"), float("nan"), float("nan"), float("nan"), 0, 0)
         card = Card(self._spec.name, self._spec.layout_hash, self.version, self.buffer.seconds, 0.0, 0.0)
         return Verdict(finite, card, unknown, None, loss, "" if finite else "it is not finite")
@@ -83,7 +79,12 @@ class Refits:
     def _windows(self) -> tuple[np.ndarray, np.ndarray]:
         """(W, K + 1, S), (W, K, A): nothing is held out, no rung is judged by a model's error."""
         both = [self.buffer.windows(self._fit.rollout, held_out) for held_out in (False, True)]
-        return tuple(np.concatenate(parts) for parts in zip(*both, strict=True))
+        states, actions = (np.concatenate(parts) for parts in zip(*both, strict=True))
+        if self._turn and len(states):
+            random = np.random.default_rng(self._seed)
+            states = np.concatenate([turned(self.layout, states, random) for _ in range(HEADINGS)])
+            actions = np.concatenate([actions] * HEADINGS)
+        return states, actions
 
 
 def of_kind(name: str, shape: EnsembleConfig):

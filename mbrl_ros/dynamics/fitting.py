@@ -50,29 +50,17 @@ class Fitted:
 
 
 def fit(kind: ModuleType, model, states, actions, config: FitConfig, seed: int = 0) -> Fitted:
-    """Recorded runs, states (R, T + 1, S) and actions (R, T, A) in physical units -> the same model, fitted to them.
+    """Recorded runs, states (R, T + 1, S) and actions (R, T, A) in physical units -> the new model, fitted to them.
 
-    Its tensors are changed in place. Units are those of the data from here on.
+    Its tensors are changed in place. Units are those of the data from here on, so that weights which were fitted to
+    others would mean something else: for more data, fit a new one.
     """
-    states, actions = _checked(states, actions, config)
-    return _fitted(kind, replace(model, normaliser=_statistics(model, states)), states, actions, config, seed)
-
-
-def refit(kind: ModuleType, model, states, actions, config: FitConfig, seed: int = 0) -> Fitted:
-    """As `fit`, of a model that was fitted before: it goes on in its own units, since its weights are made for them."""
-    return _fitted(kind, model, *_checked(states, actions, config), config, seed)
-
-
-def _checked(states, actions, config: FitConfig) -> tuple[Tensor, Tensor]:
     states, actions = torch.as_tensor(states, dtype=torch.float32), torch.as_tensor(actions, dtype=torch.float32)
     if not (torch.isfinite(states).all() and torch.isfinite(actions).all()):
         raise ValueError("what a model is fitted to must be finite")
     if states.shape[1] <= config.rollout:
         raise ValueError(f"runs of {states.shape[1] - 1} steps are too short to roll a model for {config.rollout}")
-    return states, actions
-
-
-def _fitted(kind: ModuleType, model, states: Tensor, actions: Tensor, config: FitConfig, seed: int) -> Fitted:
+    model = replace(model, normaliser=_statistics(model, states))
     windows = cut(states, actions, config.rollout)
     losses = _descended(kind, model, *windows, config, seed)
     for turn in range(config.corrective):
