@@ -224,9 +224,11 @@ class EnsembleConfig:
     width: int = setting(128, "units a hidden layer", low=4, high=4096)
     layers: int = setting(2, "hidden layers", low=1, high=8)
     prior: float = setting(
-        0.1, "size of the random function as which each member begins: what is left of it where no data comes from",
-        low=0.0, high=10.0,
-    )  # fmt: skip
+        0.1,
+        "size of the random function as which each member begins, in features' scales; it is left where no data is",
+        low=0.0,
+        high=10.0,
+    )
 
 
 @dataclass(frozen=True)

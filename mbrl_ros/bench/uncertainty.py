@@ -8,7 +8,9 @@ from mbrl_ros.bench.uncertainty_picture import plot_calibration
 
 EXPERIMENTS: dict[str, Experiment] = {
     "cliff": uncertainty_cliff.cliff,
+    "cliff_priors": uncertainty_cliff.priors,
     "cartpole_poor": uncertainty_cartpole.poor,
+    "cartpole_alike": uncertainty_cartpole.alike,
     "reliability": uncertainty_reliability.reliability,
 }
 BARS = {  # by how a figure's name begins
@@ -19,5 +21,5 @@ BARS = {  # by how a figure's name begins
     "reliability: AUROC": Bar(low=0.9),
 }
 YES_OR_NO = ("cliff: walks off", "poor cartpole: fails")
-SEEDS = {"cliff": 20, "cartpole_poor": 20}
+SEEDS = {"cliff": 20, "cliff_priors": 20, "cartpole_poor": 20, "cartpole_alike": 20}
 PICTURES = {"calibration": plot_calibration}

@@ -88,7 +88,9 @@ def quick(monkeypatch):
         monkeypatch.setattr(module, "LEARNING", {"first_steps": 3, "steps": 1})
     monkeypatch.setattr(uncertainty_cliff, "EARLY", 3.0)
     monkeypatch.setattr(uncertainty_cliff, "LOOP", 4.0)
+    monkeypatch.setattr(uncertainty_cliff, "LONGER", 3)
     monkeypatch.setattr(uncertainty_cartpole, "LITTLE", 3.0)
+    monkeypatch.setattr(uncertainty_cartpole, "LESS", 3.0)
     monkeypatch.setattr(uncertainty_cartpole, "SAMPLES", 20)
     monkeypatch.setattr(uncertainty_reliability, "FIT", replace(uncertainty_reliability.FIT, steps=3, batch=8))
 

@@ -76,6 +76,18 @@ def test_plain_and_folded_say_what_the_equations_say(config, spec):
         np.testing.assert_allclose(rollout(states, actions).numpy(), expected, atol=2e-4, rtol=2e-4)
 
 
+def test_a_new_member_says_as_much_as_its_prior_is_large():
+    layout = FeatureLayout(GO1)
+    states, actions = inputs(horizon=1)
+    start = states[:, :, None]
+    small, large, none = (
+        new_ensemble(replace(SHAPES[0], prior=prior), layout, 0).rollout(states, actions) - start
+        for prior in (0.1, 1.0, 0.0)
+    )
+    torch.testing.assert_close(large, 10 * small, rtol=1e-3, atol=1e-4)
+    assert small.std(0).mean() > 0 and not none.any()
+
+
 def test_one_start_for_all_may_be_given_once():
     model = lively()
     states, actions = inputs()

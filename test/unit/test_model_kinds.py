@@ -52,6 +52,16 @@ def test_members_disagree_where_no_data_came_from(kind, config):
     assert uncertainty.area_under_curve(score, region(fresh.states[:, 0]).numpy()) > 0.7
 
 
+def test_members_that_begin_as_larger_functions_disagree_more_where_no_data_came_from():
+    region = models_uncertainty.in_region
+    data, fresh = field_steps(500, 0, keep=lambda s: ~region(s)), field_steps(500, 1)
+    unseen, found = region(fresh.states[:, 0]), []
+    for prior in (0.1, 10.0):
+        model = fitted(ensemble, ensemble.Config(width=32, prior=prior), data, (2, 1))
+        found.append(models_uncertainty.disagreement(model, fresh)[unseen].mean())
+    assert found[1] > 2 * found[0]
+
+
 def test_more_data_takes_ignorance_away_and_leaves_the_noise():
     fresh, found = field_steps(300, 1), []
     for count in (100, 2000):
