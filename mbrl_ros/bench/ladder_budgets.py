@@ -54,7 +54,7 @@ QUICK = {  # rungs by task, so that every name is there once; and some that do n
     "cartpole": ("model bayes", "treatment ts1_mean", "version v0", "version v3"),
     "car": ("model physics", "model gaussian", "treatment cvar"),
     "cliff": ("model energy", "treatment pessimism", "treatment optimism", "version v2"),
-    "rover": ("model l2", "treatment ts1", "treatment ts1_mean", "treatment tsinf", "version v1", "version v5"),
+    "rover": ("model l2", "treatment ts1", "treatment tsinf", "version v1", "version v5"),
     "hand": ("model ensemble",),
     "quadruped": ("treatment expectation", "version v3"),
 }

@@ -9,8 +9,11 @@ import torch
 from learning_driver import CARTPOLE, linear_run, quick_config
 
 from mbrl_ros.bench.ladder_budgets import Budget
-from mbrl_ros.bench.ladder_models import Refits
+from mbrl_ros.bench.ladder_models import HEADINGS, Refits
 from mbrl_ros.planners.problem import NoPlan, PlanResult, Problem
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.runs import load_run
+from mbrl_ros.types import Transition
 
 BUDGET = Budget("cartpole_mpc", seconds=8.0, judged=1.0, fits=4, steps=150, batch=32)
 
@@ -36,15 +39,36 @@ def test_fits_come_with_even_shares_of_the_data_and_the_last_one_when_it_is_all_
     assert fitted(learner)[1].promoted and learner.version == 4
 
 
-def test_a_fit_goes_on_from_the_one_before():
+def test_each_fit_is_of_a_new_model_in_the_units_of_all_that_was_seen():
     learner = refits()
-    for transition in linear_run(200):
+    for transition in linear_run(100):
         learner.add(transition)
     first, _ = fitted(learner)
-    second, _ = fitted(learner)
-    assert np.mean(first[-10:]) < 0.5 * np.mean(first[:10])
-    assert np.mean(second[:10]) < 0.5 * np.mean(first[:10])
-    assert learner.fit_seconds > 0
+    before = learner.incumbent
+    assert np.mean(first[-10:]) < 0.5 * np.mean(first[:10]) and learner.fit_seconds > 0
+    for transition in linear_run(200)[100:]:
+        learner.add(transition)
+    fitted(learner)
+    states = learner.buffer.everything()[0]
+    units = learner.incumbent.normaliser.state_mean
+    assert not torch.equal(units, before.normaliser.state_mean)
+    np.testing.assert_allclose(units, states.mean(0), atol=0.2 * states.std(0).max())
+    assert not torch.equal(before.parameters[0], learner.incumbent.parameters[0])
+
+
+def test_windows_of_a_planar_base_are_turned_where_the_run_says_so():
+    run = load_run("rover_mpc")
+    spec = load_robot(run.planner.robot)
+    learner = Refits(spec, "l2", run.learner, replace(BUDGET, steps=2), seed=0)
+    for k in range(30):
+        state = np.zeros(learner.layout.size, np.float32)
+        state[learner.layout.heading] = (1.0, 0.0)
+        begin = k * spec.dt_ns
+        learner.add(Transition(begin, begin + spec.dt_ns, state, np.array([k % 6.0]), state, np.zeros(0), 0.0, False))
+    states, actions = learner._windows()
+    headings = states[:, 0, learner.layout.heading]
+    assert len(states) == len(actions) and len(np.unique(headings.round(3), axis=0)) > HEADINGS
+    np.testing.assert_allclose(np.linalg.norm(headings, axis=1), 1.0, atol=1e-5)
 
 
 def test_a_model_that_is_not_finite_is_not_flown_and_not_learned_on_from():
@@ -53,7 +77,7 @@ def test_a_model_that_is_not_finite_is_not_flown_and_not_learned_on_from():
         learner.add(transition)
     list(learner.train())
     with torch.no_grad():
-        learner._model.parameters[0].fill_(float("nan"))
+        learner._newest.parameters[0].fill_(float("nan"))
     assert not learner.judge(0.0).promoted and learner.incumbent is None
     assert fitted(learner)[1].promoted and learner.incumbent is not None
 
