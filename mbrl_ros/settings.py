@@ -139,6 +139,14 @@ class TrustConfig:
 
 
 @dataclass(frozen=True)
+class TrimConfig:
+    """What is added to a commanded velocity where the robot does not reach it: a slow sum of what it lacked."""
+
+    seconds: float = setting(2.0, "s in which a lack is made up for; 0: never", low=0.0, high=60.0, live=True)
+    limit: float = setting(0.15, "m/s and rad/s that are added at most", low=0.0, high=1.0, live=True)
+
+
+@dataclass(frozen=True)
 class PlannerConfig(Shared):
     """State in, plan out."""
 
@@ -190,6 +198,7 @@ class PlannerConfig(Shared):
     bounds: BoundsConfig = section(BoundsConfig)
     explore: ExploreConfig = section(ExploreConfig)
     trust: TrustConfig = section(TrustConfig)
+    trim: TrimConfig = section(TrimConfig)
     realtime: RealtimeConfig = section(RealtimeConfig)
 
     @property
