@@ -141,6 +141,14 @@ class TrustConfig:
 
 
 @dataclass(frozen=True)
+class TrimConfig:
+    """What is added to a commanded velocity where the robot does not reach it: a slow sum of what it lacked."""
+
+    seconds: float = setting(2.0, "s in which a lack is made up for; 0: never", low=0.0, high=60.0, live=True)
+    limit: float = setting(0.05, "m/s and rad/s that are added at most", low=0.0, high=1.0, live=True)
+
+
+@dataclass(frozen=True)
 class PlannerConfig(Shared):
     """State in, plan out."""
 
@@ -192,6 +200,7 @@ class PlannerConfig(Shared):
     bounds: BoundsConfig = section(BoundsConfig)
     explore: ExploreConfig = section(ExploreConfig)
     trust: TrustConfig = section(TrustConfig)
+    trim: TrimConfig = section(TrimConfig)
     realtime: RealtimeConfig = section(RealtimeConfig)
 
     def __post_init__(self):

@@ -49,14 +49,18 @@ def constants(seed: int) -> dict[str, float]:
 
 
 def carried(seed: int) -> dict[str, float]:
-    """3 kg on its back, nothing and 20 s learned: what the model foresees, and how commands are followed."""
+    """3 kg on its back, nothing and 20 s learned: what the model foresees, and how commands are followed, trimmed or
+    not."""
     plain, fixed = (_tracking(seed, kilograms)[0] for kilograms in (0.0, PAYLOAD))
+    bare, lagging = (_tracking(seed, kilograms, trimmed=False)[0] for kilograms in (0.0, PAYLOAD))
     learned, learner = _tracking(seed, PAYLOAD, LEARNING)
     shipped, _ = _shipped(learner.layout)
     foreseen = learner.held_out_error(learner.incumbent) / learner.held_out_error(shipped)
     return {
         "payload carried: error over 20 steps foreseen, shipped model 1, after 20 s": foreseen,
         "payload carried: m/s off without it": plain,
+        "payload carried: m/s off without it, untrimmed": bare,
+        "payload carried: m/s off, without it 1, untrimmed, nothing learned": lagging / bare,
         "payload carried: m/s off, without it 1, nothing learned": fixed / plain,
         "payload carried: m/s off, without it 1, after 20 s": learned / plain,
     }
@@ -75,9 +79,9 @@ def walked(values: Mapping[str, float], seconds: float, seed: int) -> tuple[np.n
     return seen.run()
 
 
-def _tracking(seed: int, kilograms: float, seconds: float = 0.0) -> tuple[float, Learner | None]:
+def _tracking(seed: int, kilograms: float, seconds: float = 0.0, trimmed: bool = True) -> tuple[float, Learner | None]:
     """m/s off with the load, after so many seconds in which a learner has gone on from the shipped model."""
-    run = _run()
+    run = _run() if trimmed else _run().with_setting("planner.trim.seconds", 0.0)
     spec = load_robot(run.planner.robot)
     model, card = _shipped(FeatureLayout(spec))
     session, score = driving(run, spec, model, seed, noise=True), TrackingScore()

@@ -16,6 +16,7 @@ from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.filter import StateFilter
 from mbrl_ros.control.promises import Promises
 from mbrl_ros.control.search import Search
+from mbrl_ros.control.trim import Trim
 from mbrl_ros.control.trust import Trust
 from mbrl_ros.control.velocity_command import approached
 from mbrl_ros.dynamics.native import why_not
@@ -60,7 +61,7 @@ class Agent:
         self._step = 0  # control steps since the beginning
         self.command = np.zeros(self.task.command_size)  # that the newest plan follows: on the way to the wanted one
         self._followed = True  # by the guard, as far as it has said anything
-        self.trust = Trust(config.trust)
+        self.trust, self._trim = Trust(config.trust), Trim(config.trim)
         self._promises = Promises(np.asarray(spec.stance))
         self.forget()
 
@@ -113,7 +114,7 @@ class Agent:
         if config.mode != self.config.mode and self._scout:
             self._search.memory.forget()  # of what it did before the other one planned
             self._scout.memory.forget()
-        self.config, self.trust.config = config, config.trust
+        self.config, self.trust.config, self._trim.config = config, config.trust, config.trim
         self._search.configure(config)
         if self._scout:
             self._scout.configure(scouting(config))
@@ -135,6 +136,7 @@ class Agent:
         for search in self._searches:
             search.memory.forget()
         self._promises.forget()
+        self._trim.forget()
         self._estimate: np.ndarray | None = None
         self._stamp_ns: int | None = None
         self._plan: Plan | None = None
@@ -197,7 +199,8 @@ class Agent:
         self._begin_gait(state.stamp_ns)
         self._step += elapsed
         command = self._approach(np.asarray(command, np.float64), elapsed)
-        estimate = self._update_estimate(self.layout.encode(state), elapsed)
+        measured = self.layout.encode(state)
+        estimate = self._update_estimate(measured, elapsed)
         ahead = range(self._step, self._step + self.config.delay + self.latency_steps)
         promised = [self._promises.in_force(step, self._step, self.latency_steps) for step in ahead]
         first_ns = state.stamp_ns + self.config.delay * self.spec.dt_ns
@@ -206,7 +209,7 @@ class Agent:
         if self._curiosity:
             self._curiosity.note(estimate)
         if self.mode in DRIVING_MODES or seeking:
-            self._look_at(estimate, promised, command, first_ns)
+            self._look_at(estimate, promised, self._trimmed(command, measured, elapsed), first_ns)
             decisions = self._decide(elapsed)
             if isinstance(decisions, NoPlan):
                 self._step -= elapsed  # counted from the last plan again, as stamps are
@@ -268,6 +271,15 @@ class Agent:
         wanted = wanted * self.trust.share
         c, seconds = self.config, elapsed * self.spec.dt
         return approached(self.command, wanted, c.acceleration_limit * seconds, c.yaw_acceleration_limit * seconds)
+
+    def _trimmed(self, command: np.ndarray, measured: np.ndarray, elapsed: int) -> np.ndarray:
+        """(C,) what is planned for, so that the command is reached. By what was measured: the model's word may be why
+        it is not."""
+        if self.task.goal is not None:
+            return command
+        if self._followed:
+            self._trim.note(command, self.layout.velocity(measured), elapsed * self.spec.dt)
+        return self._trim.told(command)
 
     def _elapsed_steps(self, stamp_ns: int) -> int:
         """Control steps since the last plan; more than one where a tick came too late to be planned."""

@@ -87,6 +87,11 @@ class FeatureLayout:
         parts.append(state.joint_velocity)
         return np.concatenate(parts).astype(np.float32)
 
+    def velocity(self, state: np.ndarray) -> np.ndarray:
+        """(3,) of a base's state: forward, to the left, turning; what commands are about."""
+        v, w = self.linear_velocity.start, self.angular_velocity.stop - 1
+        return state[[v, v + 1, w]].astype(np.float64)
+
     @cached_property
     def mirror(self) -> tuple[np.ndarray, np.ndarray]:
         """(permutation (S,), signs (S,)): the mirrored state is state[permutation] * signs.

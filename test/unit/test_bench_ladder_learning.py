@@ -6,14 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from learning_driver import CARTPOLE, linear_run, quick_config
+from learning_driver import CARTPOLE, linear_run, quick_config, transition
 
 from mbrl_ros.bench.ladder_budgets import Budget
 from mbrl_ros.bench.ladder_models import HEADINGS, Refits
 from mbrl_ros.planners.problem import NoPlan, PlanResult, Problem
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import load_run
-from mbrl_ros.types import Transition
 
 BUDGET = Budget("cartpole_mpc", seconds=8.0, judged=1.0, fits=4, steps=150, batch=32)
 
@@ -30,8 +29,8 @@ def fitted(learner):
 @pytest.mark.parametrize("name", ["l2", "diffusion"])
 def test_fits_come_with_even_shares_of_the_data_and_the_last_one_when_it_is_all_there(name):
     learner, when = refits(name, steps=2), []
-    for k, transition in enumerate(linear_run(200)):
-        learner.add(transition)
+    for k, step in enumerate(linear_run(200)):
+        learner.add(step)
         if learner.due():
             fitted(learner)
             when.append(k + 1)
@@ -41,13 +40,13 @@ def test_fits_come_with_even_shares_of_the_data_and_the_last_one_when_it_is_all_
 
 def test_each_fit_is_of_a_new_model_in_the_units_of_all_that_was_seen():
     learner = refits()
-    for transition in linear_run(100):
-        learner.add(transition)
+    for step in linear_run(100):
+        learner.add(step)
     first, _ = fitted(learner)
     before = learner.incumbent
     assert np.mean(first[-10:]) < 0.5 * np.mean(first[:10]) and learner.fit_seconds > 0
-    for transition in linear_run(200)[100:]:
-        learner.add(transition)
+    for step in linear_run(200)[100:]:
+        learner.add(step)
     fitted(learner)
     states = learner.buffer.everything()[0]
     units = learner.incumbent.normaliser.state_mean
@@ -63,8 +62,7 @@ def test_windows_of_a_planar_base_are_turned_where_the_run_says_so():
     for k in range(30):
         state = np.zeros(learner.layout.size, np.float32)
         state[learner.layout.heading] = (1.0, 0.0)
-        begin = k * spec.dt_ns
-        learner.add(Transition(begin, begin + spec.dt_ns, state, np.array([k % 6.0]), state, np.zeros(0), 0.0, False))
+        learner.add(transition(k, state, [k % 6], state, spec))
     states, actions = learner._windows()
     headings = states[:, 0, learner.layout.heading]
     assert len(states) == len(actions) and len(np.unique(headings.round(3), axis=0)) > HEADINGS
@@ -73,8 +71,8 @@ def test_windows_of_a_planar_base_are_turned_where_the_run_says_so():
 
 def test_a_model_that_is_not_finite_is_not_flown_and_not_learned_on_from():
     learner = refits(steps=2)
-    for transition in linear_run(100):
-        learner.add(transition)
+    for step in linear_run(100):
+        learner.add(step)
     list(learner.train())
     with torch.no_grad():
         learner._newest.parameters[0].fill_(float("nan"))

@@ -33,4 +33,4 @@ def test_every_unknown_is_looked_for_within_its_range():
 
 def test_the_load_is_carried_with_and_without_learning():
     found = models_quadruped.carried(0)
-    assert len(found) == 4 and all(0 < value < math.inf for value in found.values())
+    assert len(found) == 6 and all(0 < value < math.inf for value in found.values())

@@ -1,0 +1,155 @@
+"""What is added to a commanded velocity, so that a robot that lags goes as commanded."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gate_driver import GO1, standing
+
+from mbrl_ros.backends.mujoco import MujocoBackend
+from mbrl_ros.bench.doubt import loaded
+from mbrl_ros.control.agent import Agent
+from mbrl_ros.control.report import TrackingScore
+from mbrl_ros.control.trim import SETTLE, Trim
+from mbrl_ros.learning.session import Session
+from mbrl_ros.runs import load_run, with_settings
+from mbrl_ros.settings import PlannerConfig, TrimConfig
+from mbrl_ros.types import Action
+
+DT = 0.02
+WALK = np.array([0.3, 0.0, -0.5])
+SLOWLY = np.array([0.08, 0.0, 0.0])
+
+
+class Lagging:
+    """A robot that reaches what it is told, less `lack`, within a few tenths of a second."""
+
+    def __init__(self, lack, **settings):
+        self.trim, self.lack, self.velocity = Trim(TrimConfig(**settings)), np.array(lack), np.zeros(3)
+
+    def go(self, command, seconds):
+        """The mean velocity of the last second."""
+        ways = []
+        for _ in range(round(seconds / DT)):
+            self.trim.note(command, self.velocity, DT)
+            self.velocity = self.velocity + 0.1 * (self.trim.told(command) - self.lack - self.velocity)
+            ways.append(self.velocity)
+        return np.mean(ways[-round(1 / DT) :], 0)
+
+
+@pytest.mark.parametrize("lack", [[0.04, 0.0, 0.0], [-0.03, 0.02, 0.045]])
+def test_who_always_lags_by_as_much_comes_to_go_as_commanded(lack):
+    robot = Lagging(lack, seconds=2.0)
+    np.testing.assert_allclose(robot.go(WALK, 15.0), WALK, atol=0.002)
+
+
+def test_without_it_the_lag_stays():
+    robot = Lagging([0.05, 0.0, 0.0], seconds=0.0)
+    np.testing.assert_allclose(robot.go(WALK, 15.0), WALK - [0.05, 0.0, 0.0], atol=0.002)
+
+
+def test_what_was_made_up_for_holds_for_the_next_command():
+    robot = Lagging([0.04, 0.0, 0.0], seconds=2.0)
+    robot.go(WALK, 15.0)
+    np.testing.assert_allclose(robot.trim.told(-WALK), -WALK + [0.04, 0.0, 0.0], atol=0.003)
+
+
+def test_no_more_than_the_limit_is_added():
+    robot = Lagging([0.15, 0.0, 0.0], seconds=2.0, limit=0.1)
+    robot.go(WALK, 15.0)
+    np.testing.assert_allclose(robot.trim.told(WALK) - WALK, [0.1, 0.0, 0.0], atol=1e-4)
+
+
+def test_who_lacks_far_more_than_can_be_added_is_told_the_command_as_it_is():
+    """A longer stride may be what makes it slow."""
+    robot = Lagging([0.04, 0.0, 0.0], seconds=2.0)
+    robot.go(WALK, 15.0)
+    robot.lack = np.array([0.3, 0.0, 0.0])
+    robot.go(WALK, 20.0)
+    np.testing.assert_allclose(robot.trim.told(WALK), WALK, atol=0.002)
+
+
+def test_who_is_to_stand_is_told_to_stand_and_learns_nothing_from_it():
+    robot = Lagging([0.04, 0.0, 0.0], seconds=2.0)
+    robot.go(WALK, 15.0)
+    before = robot.trim.told(WALK)
+    robot.go(np.zeros(3), 5.0)
+    assert not robot.trim.told(np.zeros(3)).any()
+    np.testing.assert_array_equal(robot.trim.told(WALK), before)
+
+
+def test_a_command_that_is_still_changing_is_not_held_against_the_robot():
+    trim = Trim(TrimConfig(seconds=2.0))
+    for k in range(200):
+        command = WALK + [0.001 * k, 0.0, 0.0]
+        trim.note(command, command - [0.1, 0.0, 0.0], DT)
+    np.testing.assert_array_equal(trim.told(WALK), WALK)
+
+
+def test_a_push_counts_for_little():
+    trim = Trim(TrimConfig(seconds=2.0))
+    for _ in range(round(SETTLE / DT) + 1):
+        trim.note(WALK, WALK, DT)
+    trim.note(WALK, WALK - [5.0, 0.0, 0.0], DT)
+    assert 0 < trim.told(WALK)[0] - WALK[0] <= 0.005 + 1e-9
+
+
+def test_after_a_fall_nothing_is_added():
+    robot = Lagging([0.04, 0.0, 0.0], seconds=2.0)
+    robot.go(WALK, 15.0)
+    robot.trim.forget()
+    np.testing.assert_array_equal(robot.trim.told(WALK), WALK)
+
+
+# In an agent
+
+
+def stands_still(steps, followed=True, **trim):
+    """An agent whose robot was told to walk, slowly, and does not move."""
+    agent = Agent(GO1, PlannerConfig(planner="prior", learning=False, trim=TrimConfig(**trim)))
+    for k in range(steps):
+        agent.act(standing(20 * k, GO1), SLOWLY)
+        told = Action.FOLLOW if followed else Action.HOLD
+        agent.note_applied(round(20e6) * k, np.asarray(GO1.stance), told)
+    return agent
+
+
+def test_a_robot_that_stays_behind_is_planned_for_as_if_more_were_commanded():
+    agent = stands_still(200)
+    assert agent.search.situation.command[0] == pytest.approx(0.13)  # by the limit
+    assert agent.command[0] == pytest.approx(0.08)  # which is what goes with its transitions
+
+
+def test_nothing_is_added_while_the_guard_does_not_follow():
+    agent = stands_still(100, followed=False)
+    assert agent.search.situation.command[0] <= 0.08 + 1e-6
+
+
+def test_it_can_be_turned_off_as_the_robot_walks():
+    agent = stands_still(100)
+    agent.configure(replace(agent.config, trim=TrimConfig(seconds=0.0)))
+    agent.act(standing(2000, GO1), SLOWLY)
+    assert agent.search.situation.command[0] == pytest.approx(0.08)
+
+
+def test_a_gap_forgets_it():
+    agent = stands_still(100)
+    agent.act(standing(60_000, GO1), SLOWLY)
+    assert agent.search.situation.command[0] <= 0.08 + 1e-6
+
+
+def off(seconds):
+    """m/s off of the gait alone, with 3 kg on its back; the same noise."""
+    settings = ("planner.planner=prior", "planner.learning=false", f"planner.trim.seconds={seconds}")
+    run = with_settings(load_run("quadruped_mpc"), settings)
+    session, score = Session(run, MujocoBackend(GO1, 0), Agent(GO1, run.planner)), TrackingScore(settle=5.0)
+    loaded(3.0)(session)
+    for _ in range(round(9.0 / GO1.dt)):
+        truth = session.step(np.array([0.4, 0.0, 0.0])).truth
+        velocity = (*truth.base.linear_velocity_body[:2], truth.base.angular_velocity_body[2])
+        score.add(truth.stamp_ns * 1e-9, (0.4, 0.0, 0.0), velocity)
+    return score.summary()["velocity_error"]
+
+
+def test_under_a_load_the_quadruped_goes_as_commanded():
+    assert off(seconds=2.0) < 0.5 * off(seconds=0.0)
