@@ -1,4 +1,4 @@
-"""A kind of model that learns in the loop: a new one again and again, when and for as many steps as every other kind."""
+"""A kind of model that learns in the loop: a new one again and again, as often and for as many steps as any other."""
 
 from __future__ import annotations
 

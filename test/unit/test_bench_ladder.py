@@ -77,7 +77,12 @@ def test_quick_climbs_every_name_at_least_once():
 
 def test_what_does_not_apply_says_why():
     assert [task for task in TASKS if not excuse(task, rung("model physics"))] == ["car"]
-    assert [task for task in TASKS if not excuse(task, rung("planner mcts"))] == ["pendulum", "cartpole", "cliff", "rover"]
+    assert [task for task in TASKS if not excuse(task, rung("planner mcts"))] == [
+        "pendulum",
+        "cartpole",
+        "cliff",
+        "rover",
+    ]
     assert "no slope" in excuse("rover", rung("planner gradient"))
     assert all(excuse(task, rung("outside mbrl-lib PETS")) for task in TASKS)
     assert not any(excuse(task, BASE) for task in TASKS)
