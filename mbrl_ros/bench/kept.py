@@ -29,10 +29,16 @@ class Kept:
     def get(self, part: str, find: Callable[[], object]):
         """What was found for this part, by `find` if it was not found before."""
         if part not in self._found:
-            self._found[part] = find()
-            if self._path:
-                with self._path.open("a") as file:
-                    file.write(json.dumps([part, self._found[part]], allow_nan=True) + "\n")
+            self.keep(part, find())
+        return self._found[part]
+
+    def keep(self, part: str, found: object) -> None:
+        self._found[part] = found
+        if self._path:
+            with self._path.open("a") as file:
+                file.write(json.dumps([part, found], allow_nan=True) + "\n")
+
+    def __getitem__(self, part: str):
         return self._found[part]
 
     def __contains__(self, part: str) -> bool:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mbrl_ros.bench.kept import Kept
 from mbrl_ros.bench.ladder import RUNGS, TASKS, Rung, excuse
 from mbrl_ros.bench.ladder_budgets import BUDGETS, QUICK, Budget, quick
-from mbrl_ros.bench.ladder_cell import climbed
+from mbrl_ros.bench.ladder_climb import Cell, climb
 from mbrl_ros.bench.ladder_picture import plot_ladder
 from mbrl_ros.bench.ladder_rows import Row, row
 from mbrl_ros.bench.ladder_table import excuses, markdown, table
@@ -36,11 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tasks", nargs="+", choices=TASKS, metavar="TASK", help=f"({' '.join(TASKS)})")
     group.add_argument("--rungs", nargs="+", metavar="NAME", help="planners, models, treatments, versions (all)")
     group.add_argument("--seconds", type=float, default=1.0, metavar="X", help="times the robot time to learn from (1)")
+    group.add_argument("--jobs", type=int, default=1, metavar="N", help="cells that are found at once (1)")
     group.add_argument("--quick", action="store_true", help="every name once, in a minute; the figures mean nothing")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     seeds = _seeds(args)
+    if args.jobs < 1:
+        raise ConfigError("--jobs is at least 1")
     chosen, budgets, left_out = _chosen(args), _budgets(args), _left_out(args)
     if not any(rungs for _, rungs in chosen):
         raise ConfigError(f"nothing to climb: {'; '.join(left_out)}. Without --quick every rung is climbed")
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         "torch": torch.__version__,
     }
     kept = Kept(args.report, config)
-    rows = _climb(chosen, budgets, seeds, kept, console)
+    rows = _rows(chosen, budgets, seeds, args.jobs, kept, console)
     title = f"mbrl bench ladder, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
     print_whole(console, table(rows, title))
     for line in excuses(rows):
@@ -117,34 +118,30 @@ def _budgets(args: argparse.Namespace) -> dict[str, Budget]:
     return {task: quick(budget, load_robot(load_run(budget.run).planner.robot).dt) for task, budget in found.items()}
 
 
-def _climb(chosen: Chosen, budgets: dict[str, Budget], seeds: Sequence[int], kept: Kept, console: Console) -> list[Row]:
-    """Seed after seed, so that whoever ends it early has all rungs with some of the seeds."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+def _rows(
+    chosen: Chosen, budgets: dict[str, Budget], seeds: Sequence[int], jobs: int, kept: Kept, console
+) -> list[Row]:
+    found = climb(
+        [
+            Cell(task, rung, seed)
+            for task, rungs in chosen
+            for seed in seeds
+            for rung in rungs
+            if not excuse(task, rung)
+        ],
+        budgets,
+        jobs,
+        kept,
+        console,
     )
-    cells = {(task, rung.cell): rung for task, rungs in chosen for rung in rungs if not excuse(task, rung)}
-    found: dict[tuple[str, str], list] = {where: [] for where in cells}
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=len(cells) * len(seeds))
-        for task, _ in chosen:
-            for seed in seeds:
-                for (of, cell), rung in cells.items():
-                    if of != task:
-                        continue
-                    progress.update(bar, description=f"{task}, {cell}, seed {seed}")
-                    part = f"{task} {cell} {seed}"
-                    if not console.is_terminal and part not in kept:
-                        console.print(part, markup=False)
-                    find = partial(climbed, task, rung, budgets[task], seed)
-                    found[task, cell].append(kept.get(part, find))
-                    progress.advance(bar)
-    base = next(rung.cell for rung in RUNGS if rung.is_base)
+
+    def of(task: str, rung: Rung) -> list:
+        parts = [str(Cell(task, rung, seed)) for seed in seeds]
+        return [found[part] for part in parts if part in found]
+
+    base = next(rung for rung in RUNGS if rung.is_base)
     return [
-        row(task, rung, excuse(task, rung), found.get((task, rung.cell), ()), found.get((task, base), ()))
+        row(task, rung, why := excuse(task, rung), [] if why else of(task, rung), of(task, base))
         for task, rungs in chosen
         for rung in rungs
     ]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mbrl_ros import known
-from mbrl_ros.bench import ladder_command
+from mbrl_ros.bench import ladder_climb
 from mbrl_ros.bench.ladder import MODELS, PLANNERS, RUNGS, TASKS, TREATMENTS, Rung, excuse
 from mbrl_ros.bench.ladder_budgets import BUDGETS, GRADIENT_PASSES, QUICK
 from mbrl_ros.bench.ladder_cell import settled
@@ -166,11 +166,11 @@ def test_what_was_climbed_before_an_end_is_not_climbed_again(monkeypatch, tmp_pa
         return {**CELL, "return": float(seed)}
 
     asked = ["bench", "ladder", "--tasks", "cliff", "--rungs", "shooting", "cem", "mppi", "expectation", "--seeds", "2"]
-    monkeypatch.setattr(ladder_command, "climbed", cell)
+    monkeypatch.setattr(ladder_climb, "climbed", cell)
     assert main([*asked, "--report", str(file)]) == 130
     again = []
     monkeypatch.setattr(
-        ladder_command, "climbed", lambda task, rung, budget, seed: again.append(seed) or {**CELL, "return": 9.0}
+        ladder_climb, "climbed", lambda task, rung, budget, seed: again.append(seed) or {**CELL, "return": 9.0}
     )
     assert main([*asked, "--report", str(file)]) == 0
     assert climbed == [("cliff", f"{name} ensemble expectation", 0) for name in ("shooting", "cem", "mppi")]

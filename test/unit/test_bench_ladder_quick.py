@@ -54,3 +54,14 @@ def test_rungs_that_quick_leaves_out_are_named(capsys):
     assert "--quick leaves out cem on hand, and has there model ensemble" in capsys.readouterr().err
     assert main(["bench", "ladder", "--quick", "--tasks", "rover", "--rungs", "l2", "cem"]) == 0
     assert "--quick leaves out cem on rover" in " ".join(capsys.readouterr().out.split())
+
+
+def test_cells_come_to_the_same_whether_one_at_a_time_or_two(tmp_path):
+    returns = []
+    for jobs in ("1", "2"):
+        file = tmp_path / f"{jobs}.json"
+        asked = ["bench", "ladder", "--quick", "--tasks", "cliff", "--rungs", "pessimism", "optimism", "--seeds", "2"]
+        assert main([*asked, "--jobs", jobs, "--report", str(file)]) == 0
+        returns.append([row["returns"] for row in json.loads(file.read_text())["rows"]])
+    assert returns[0] == returns[1] and all(len(seeds) == 2 for seeds in returns[0])
+    assert main(["bench", "ladder", "--jobs", "0"]) == 2
