@@ -36,6 +36,11 @@ class EnvironmentSpec:
         if not self.dt > 0:
             raise ValueError(f"{self.name}: a step of {self.dt} s must be above 0")
 
+    @property
+    def primitives(self) -> tuple:
+        """Motions by number: none."""
+        return ()
+
     @cached_property
     def posture(self) -> np.ndarray:
         """(A,) the middle of the bounds: the zero of a model's input and of a plan's decisions."""
