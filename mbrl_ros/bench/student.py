@@ -54,6 +54,8 @@ class Trial:
 class Box:
     """Decisions of -1 .. 1 are the actions that an environment takes, from lowest to highest."""
 
+    stepwise = True
+
     def __init__(self, spec: EnvironmentSpec):
         self.size = len(spec.actuated)
         self.bounds = torch.tensor([[-1.0] * self.size, [1.0] * self.size])
