@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from mbrl_ros.bench.ladder_rows import Row
+from mbrl_ros.bench.ladder_rows import IS_BASE, LOSES, PAYS, Row
 
 COLUMNS = (
     "task", "rung", "planner", "model", "treatment", "return", "95%", "lowest .. highest", "over the base, 95%", "",
     "at goal", "outside", "falls", "while learning", "robot s", "fit s", "ms",
 )  # fmt: skip
 NOT_HERE = "not here"
+MARKS = {PAYS: "▲", LOSES: "▼", IS_BASE: "◆"}
 
 
 def table(rows: Sequence[Row], title: str) -> Table:
@@ -37,9 +38,9 @@ def excuses(rows: Sequence[Row]) -> list[str]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A table a task, without what its rungs share and what their names say."""
+    """What pays where, where there are several tasks; then a table a task, without what its rungs share."""
     columns = [column for column in COLUMNS if column not in (*COLUMNS[:1], *COLUMNS[2:5], "robot s")]
-    parts = []
+    parts = [overview(rows)] if len({row.task for row in rows}) > 1 else []
     for task in dict.fromkeys(row.task for row in rows):
         climbed = [dict(zip(COLUMNS, line(row), strict=True)) for row in rows if row.task == task and row.seeds]
         if climbed:
@@ -47,6 +48,19 @@ def markdown(rows: Sequence[Row]) -> str:
             lines = "\n".join(f"| {' | '.join(each)} |" for each in cells)
             parts.append(f"**{task}**\n\n{lines}\n")
     return "\n".join([*parts, *(f"Not here: {each}.\n" for each in excuses(rows))])
+
+
+def overview(rows: Sequence[Row]) -> str:
+    """A line a rung, a column a task: its mean return, and what can be told of that against the base."""
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        mean = f"{row.mean:.4g} {MARKS.get(row.verdict, '')}".strip() if row.seeds else ""
+        found.setdefault(f"{row.axis} {row.name}", {})[row.task] = mean
+    cells = [["return", *tasks], ["---"] * (1 + len(tasks))]
+    cells += [[rung, *(means.get(task, "") for task in tasks)] for rung, means in found.items() if any(means.values())]
+    lines = "\n".join(f"| {' | '.join(each)} |" for each in cells)
+    return f"{lines}\n\n▲ pays, ▼ loses, against the base ◆; unmarked: these seeds cannot tell.\n"
 
 
 def line(row: Row) -> list[str]:

@@ -153,6 +153,7 @@ def test_a_row_has_a_word_for_every_column_and_what_is_not_there_is_not_made_up(
     assert missing[0].mean is None and "not here" in line(missing[0])
     assert excuses(missing) == ["model physics (rover, hand): not known"]
     text = markdown([found, *missing])
+    assert "| planner cem | 2 |  |  |" in text and "| model physics |" not in text, "a line where it was climbed"
     assert "| planner cem | 2.0 |" in text and "Not here: model physics (rover, hand): not known." in text
 
 
