@@ -11,6 +11,7 @@ import difflib
 import re
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -212,19 +213,23 @@ def leaves(config, prefix: str = "") -> list[Leaf]:
     return found
 
 
-def replaced(config, name: str, value, where: str = "override"):
-    """`config` with one dotted setting changed, checked as strictly as a file is."""
-    head, _, rest = name.partition(".")
+def replaced(config, changes: Mapping[str, Any], where: str = "override"):
+    """`config` with dotted settings changed, all at once, since some go only together; checked as a file is."""
     fields = {f.name: f for f in dataclasses.fields(config)}
-    if head not in fields:
-        raise ConfigError(unknown_key(where, head, fields))
-    if rest:
-        changed = replaced(getattr(config, head), rest, value, f"{where}.{head}")
-    else:
-        hint = typing.get_type_hints(type(config))[head]
-        changed = _coerce(hint, value, f"{where}.{head}", fields[head].metadata)
+    new, inside = {}, {}
+    for name, value in changes.items():
+        head, _, rest = name.partition(".")
+        if head not in fields:
+            raise ConfigError(unknown_key(where, head, fields))
+        if rest:
+            inside.setdefault(head, {})[rest] = value
+        else:
+            hint = typing.get_type_hints(type(config))[head]
+            new[head] = _coerce(hint, value, f"{where}.{head}", fields[head].metadata)
+    for head, below in inside.items():
+        new[head] = replaced(getattr(config, head), below, f"{where}.{head}")
     try:
-        return dataclasses.replace(config, **{head: changed})
+        return dataclasses.replace(config, **new)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from error
 

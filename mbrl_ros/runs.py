@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -41,18 +43,28 @@ class RunConfig:
 
     def with_setting(self, dotted: str, value, where: str = "override") -> RunConfig:
         """With `node.key` (or a `key` of Shared, in every node) changed, checked strictly."""
-        head, _, rest = dotted.partition(".")
-        if head in SECTIONS and rest:
-            return dataclasses.replace(self, **{head: replaced(getattr(self, head), rest, value, f"{where}: {head}")})
+        return self.with_all({dotted: value}, where)
+
+    def with_all(self, changes: Mapping[str, Any], where: str = "override") -> RunConfig:
+        """With several changed at once: some go only together."""
         shared = {f.name for f in dataclasses.fields(Shared)}
-        if dotted not in shared:
-            raise ConfigError(unknown_key(where, dotted, shared | {f"{s}.<key>" for s in SECTIONS}))
-        nodes = {s: replaced(getattr(self, s), dotted, value, where) for s in SECTIONS}
+        own: dict[str, dict[str, Any]] = {s: {} for s in SECTIONS}
+        for dotted, value in changes.items():
+            head, _, rest = dotted.partition(".")
+            if head in SECTIONS and rest:
+                own[head][rest] = value
+            elif dotted in shared:
+                for below in own.values():
+                    below[dotted] = value
+            else:
+                raise ConfigError(unknown_key(where, dotted, shared | {f"{s}.<key>" for s in SECTIONS}))
+        nodes = {s: replaced(getattr(self, s), below, f"{where}: {s}") for s, below in own.items() if below}
         return dataclasses.replace(self, **nodes)
 
 
 def with_settings(run: RunConfig, texts) -> RunConfig:
     """`run` with overrides as a command line gives them: 'planner.mppi.samples=200', values in YAML."""
+    changes = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
@@ -61,8 +73,8 @@ def with_settings(run: RunConfig, texts) -> RunConfig:
             parsed = parse_yaml(value)
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {text}: {value!r} is not a YAML value") from error
-        run = run.with_setting(name.strip(), parsed, "--set")
-    return run
+        changes[name.strip()] = parsed
+    return run.with_all(changes, "--set") if changes else run
 
 
 def load_run(name: str, action_map: str | None = None) -> RunConfig:

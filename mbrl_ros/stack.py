@@ -13,7 +13,15 @@ from pathlib import Path
 from mbrl_ros.authentic import key_path, read_key
 from mbrl_ros.config import ConfigError
 from mbrl_ros.paths import PARAMETERS, model_file
-from mbrl_ros.robots.fit import check_distilling, check_gait, check_model, check_policy, check_primitives, check_walks
+from mbrl_ros.robots.fit import (
+    check_distilling,
+    check_gait,
+    check_model,
+    check_policy,
+    check_primitives,
+    check_turn,
+    check_walks,
+)
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import RunConfig, with_settings, write_parameters
 from mbrl_ros.settings import DRIVING_MODES
@@ -160,6 +168,7 @@ def _check_fit(run: RunConfig, options: Options) -> None:
             "lockstep waits for what the guard says, and in mode observe none runs. Leave one of them out"
         )
     check_distilling(run.learner)
+    check_turn(run.learner, spec)
     if not options.hardware and spec.scene and not spec.scene_path.is_file():
         raise ConfigError(f"robot {spec.name}: no scene {spec.scene_path}")
     for model in {planner.model, run.learner.model} - {"scratch"}:

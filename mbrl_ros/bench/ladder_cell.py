@@ -68,9 +68,7 @@ def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
     changes = {f"planner.{planner}.{key}": value for key, value in chosen.items() if key in names}
     changes |= {"planner.planner": planner, "planner.treatment": rung.treatment, "planner.trust.enabled": False}
     changes |= {"planner.mode": "policy" if rung.planner == SHIPPED else "mppi"}
-    for name, value in changes.items():
-        run = run.with_setting(name, value, "bench ladder")
-    return run
+    return run.with_all(changes, "bench ladder")
 
 
 def _learned(rung: Rung, run: RunConfig, spec: RobotSpec, budget: Budget, seed: int):
@@ -88,6 +86,7 @@ def _learned(rung: Rung, run: RunConfig, spec: RobotSpec, budget: Budget, seed: 
         "robot_seconds": budget.seconds or refits.buffer.seconds,
         "fit_seconds": refits.fit_seconds,
         "learning_falls": falls,
+        "unflown": float(refits.incumbent is None),  # it stood: the last model was not finite, or there were no data
     }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 import torch
 from rich.console import Console
@@ -15,6 +17,7 @@ from mbrl_ros.bench.kept import Kept
 from mbrl_ros.bench.ladder import Rung
 from mbrl_ros.bench.ladder_budgets import Budget
 from mbrl_ros.bench.ladder_cell import climbed
+from mbrl_ros.config import ConfigError
 
 Found = dict[str, float | None]
 
@@ -54,8 +57,18 @@ def _outcomes(missing: Sequence[tuple[str, Cell, Budget]], jobs: int) -> Iterato
     if jobs == 1:
         yield from map(_outcome, missing)
         return
-    with get_context("spawn").Pool(jobs, _alone) as pool:  # which ends its processes, whatever ends this one
-        yield from pool.imap_unordered(_outcome, missing)
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _alone) as pool:
+        try:
+            for done in as_completed([pool.submit(_outcome, part) for part in missing]):
+                yield done.result()
+        except BrokenProcessPool as error:
+            raise ConfigError(
+                "a process of --jobs was killed, perhaps for want of memory: begin again with fewer"
+            ) from error
+        finally:  # whoever ends it early does not wait for cells that nobody will read
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.terminate()
 
 
 def _outcome(part: tuple[str, Cell, Budget]) -> tuple[str, Found]:

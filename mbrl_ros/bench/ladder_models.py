@@ -81,7 +81,7 @@ class Refits:
         both = [self.buffer.windows(self._fit.rollout, held_out) for held_out in (False, True)]
         states, actions = (np.concatenate(parts) for parts in zip(*both, strict=True))
         if self._turn and len(states):
-            random = np.random.default_rng(self._seed)
+            random = np.random.default_rng((self._seed, self._rounds))
             states = np.concatenate([turned(self.layout, states, random) for _ in range(HEADINGS)])
             actions = np.concatenate([actions] * HEADINGS)
         return states, actions

@@ -30,6 +30,7 @@ class Row:
     treatment: str
     excuse: str  # why it was not climbed; empty where it was
     seeds: int
+    unflown: int  # of these, with no model at the end: the robot stood
     returns: tuple[float, ...]  # of each seed
     mean: float | None
     interval: tuple[float, float] | None  # 95%, by Student's t; of two seeds and more
@@ -60,6 +61,7 @@ def row(task: str, rung: Rung, excuse: str, cells: Sequence[Cell], base: Sequenc
     return Row(
         task, rung.axis, rung.name, rung.planner, rung.model, rung.treatment, excuse,
         seeds=len(cells),
+        unflown=sum(bool(cell.get("unflown")) for cell in cells),
         returns=returns,
         mean=mean("return"),
         interval=interval(returns),

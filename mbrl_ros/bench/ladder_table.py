@@ -65,7 +65,8 @@ def overview(rows: Sequence[Row]) -> str:
 
 def line(row: Row) -> list[str]:
     """As many words as there are columns; why a rung was not climbed, `excuses` say."""
-    about = [row.task, f"{row.axis} {row.name}", row.planner, row.model, row.treatment]
+    stood = f" ({row.unflown} of {row.seeds} without a model)" if row.unflown else ""
+    about = [row.task, f"{row.axis} {row.name}{stood}", row.planner, row.model, row.treatment]
     if row.excuse:
         return [*about, NOT_HERE, *[""] * (len(COLUMNS) - len(about) - 1)]
     gain = "" if row.gain is None else f"{row.gain:+.1f}"

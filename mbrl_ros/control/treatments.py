@@ -9,8 +9,9 @@
     ts1_mean      mean over as many particles as there are members, each through members drawn anew at each step (PETS)
 
 tsinf and ts1 are no way to sum up members but to share candidates out among them; where all members are asked about one
-plan all the same (its value, its gradient, a step of a tree), they are the expectation. So is the mean over particles
-that keep to one member each, which is why there is no tsinf_mean.
+plan all the same (its value, its gradient, a step of a tree), they are the expectation. So is ts1_mean in a tree, which
+steps all members as they are; and so would be a mean over particles that keep to one member each, which is why there is
+no tsinf_mean.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from mbrl_ros.learning.drawing import drawn
 from mbrl_ros.learning.progress import Counts, Progress
 from mbrl_ros.learning.promotion import objection
 from mbrl_ros.robots.features import FeatureLayout, is_symmetric, mirror_actions, turned
+from mbrl_ros.robots.fit import check_turn
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import LearnerConfig
 from mbrl_ros.types import Flag, Transition
@@ -65,7 +66,8 @@ class Learner:
         self._generator = np.random.default_rng(config.seed)
         self._trained_at = 0.0  # seconds of data at the last round
         self._mirror = config.train.mirror and is_symmetric(spec)
-        self._turn = config.train.turn and spec.planar
+        check_turn(config, spec)
+        self._turn = config.train.turn
         self.card = card  # of the incumbent
 
     @property

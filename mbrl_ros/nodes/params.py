@@ -48,25 +48,22 @@ class Settings:
 
     def _with(self, parameters):
         known = {leaf.name for leaf in leaves(self.current)}
-        changed = self.current
-        for parameter in parameters:
-            if parameter.name in known:  # others belong to rclpy, as use_sim_time does
-                changed = replaced(changed, parameter.name, _plain(parameter.value), self._node.get_name())
-        return changed
+        own = {p.name: _plain(p.value) for p in parameters if p.name in known}  # others are rclpy's, as use_sim_time is
+        return replaced(self.current, own, self._node.get_name())
 
 
 def _declared(node, default):
     known = leaves(default)
     _refuse_unknown(node, {leaf.name for leaf in known})
-    config = default
+    told = {}
     for leaf in known:
         try:
             parameter = node.declare_parameter(leaf.name, _ros_value(leaf), _descriptor(leaf))
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             hint = f"; write a number with a point, as in {float(leaf.value)}" if isinstance(leaf.value, float) else ""
             raise ConfigError(f"{node.get_name()}: {error}{hint}") from error
-        config = replaced(config, leaf.name, _plain(parameter.value), node.get_name())
-    return config
+        told[leaf.name] = _plain(parameter.value)
+    return replaced(default, told, node.get_name())
 
 
 def _refuse_unknown(node, known: set[str]) -> None:

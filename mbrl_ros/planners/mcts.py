@@ -26,7 +26,7 @@ from torch import Generator, Tensor
 
 from mbrl_ros.planners.problem import HOPELESS, NoPlan, PlanResult, Problem
 from mbrl_ros.planners.sampling import result
-from mbrl_ros.planners.simulations import Luck, Played, play
+from mbrl_ros.planners.simulations import Chances, Played, play
 from mbrl_ros.planners.tree import NONE, Descent, Tree, puct, uct
 from mbrl_ros.planners.warm import main_plan
 from mbrl_ros.search_settings import MctsConfig
@@ -46,17 +46,17 @@ def plan(config: MctsConfig, problem: Problem, warm: Tensor, generator: Generato
     simulations, warm = max(problem.candidates, len(choices)), main_plan(warm)
     guesses = priors(config, problem, choices, warm)
     likely = guesses if config.simulation == "priors" else torch.full_like(guesses, 1 / len(choices))
-    luck = Luck.drawn(config, likely, simulations, generator)
-    luck.late[0], luck.greedy_from[0] = NONE, len(warm)
-    luck.choices[0] = guesses.argmax(-1)  # the plan before, as far as the choices allow
+    chances = Chances.drawn(config, likely, simulations, generator)
+    chances.late[0], chances.greedy_from[0] = NONE, len(warm)
+    chances.choices[0] = guesses.argmax(-1)  # the plan before, as far as the choices allow
     ties = torch.rand(NODES * simulations + len(warm), len(choices), generator=generator).numpy()
     tree = Tree(problem.root, simulations, guesses.double().numpy(), ties, config.worth)
     rule = (puct if config.rule == "puct" else uct)(config.exploration)
     batch = min(config.batch, -(-simulations // ROUNDS))
     for first in range(0, simulations, batch):
         count, best, lent = min(batch, simulations - first), tree.high, tree.least
-        ways = [tree.descend(rule) if n else tree.begin(luck.choices[0, 0]) for n in range(first, first + count)]
-        played = play(tree, problem, choices, ways, luck, first)
+        ways = [tree.descend(rule) if n else tree.begin(chances.choices[0, 0]) for n in range(first, first + count)]
+        played = play(tree, problem, choices, ways, chances, first)
         for b, (way, outcome) in enumerate(zip(ways, ended(tree, problem, ways, played), strict=True)):
             tree.back_up(first + b, way, float(outcome), played.choices[b], lent)
         tree.judge()

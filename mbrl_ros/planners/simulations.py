@@ -24,7 +24,7 @@ TIE = 1e-4  # of what the choices of a step differ by: less is decided by chance
 
 
 @dataclass(frozen=True)
-class Luck:
+class Chances:
     """What chance decides in N simulations, drawn before the first."""
 
     choices: np.ndarray  # (N, H)
@@ -33,7 +33,7 @@ class Luck:
     ties: np.random.Generator
 
     @staticmethod
-    def drawn(config: MctsConfig, likely: Tensor, count: int, generator: Generator) -> Luck:
+    def drawn(config: MctsConfig, likely: Tensor, count: int, generator: Generator) -> Chances:
         """`likely` (H, K): how often each choice is drawn."""
         horizon = len(likely)
         choices = torch.multinomial(likely, count, replacement=True, generator=generator).T.numpy()
@@ -42,7 +42,7 @@ class Luck:
         late = np.where(follows[:, 0] < config.follow, (follows[:, 1] < 0.5).astype(int), NONE)
         greedy = config.simulation == "greedy"
         until = np.floor(excursion[:, 0] * horizon / 2).astype(int)
-        return Luck(
+        return Chances(
             np.take_along_axis(choices, since, 1),
             late,
             np.where((late == NONE) & greedy, until, horizon),
@@ -59,20 +59,24 @@ class Played:
     rewards: np.ndarray  # (B, T, P), 0 beyond the horizon
 
 
-def play(tree: Tree, problem: Problem, choices: Tensor, ways: Sequence[Descent], luck: Luck, first: int) -> Played:
+def play(
+    tree: Tree, problem: Problem, choices: Tensor, ways: Sequence[Descent], chances: Chances, first: int
+) -> Played:
     """Simulations number `first` and those after it."""
     numbers = np.arange(first, first + len(ways))
-    taken = np.stack([np.append(way.branches, _rest(tree, way, luck, n)) for way, n in zip(ways, numbers, strict=True)])
+    taken = np.stack(
+        [np.append(way.branches, _rest(tree, way, chances, n)) for way, n in zip(ways, numbers, strict=True)]
+    )
     depths, states = np.array([way.depth for way in ways]), tree.states[[way.nodes[-1] for way in ways]]
     steps = depths[:, None] - 1 + np.arange(tree.horizon - depths.min() + 1)  # (B, T)
     within, real = np.minimum(steps, tree.horizon - 1), (steps < tree.horizon)[..., None]
-    chosen_from = np.maximum(luck.greedy_from[numbers], depths)
+    chosen_from = np.maximum(chances.greedy_from[numbers], depths)
     if not (chosen_from < tree.horizon).any():
         states, rewards = problem.step(states, choices[np.take_along_axis(taken, within, 1)])
         return Played(taken, states, np.where(real, rewards.double().numpy(), 0.0))
     found, earned, rows = [], [], np.arange(len(ways))
     for at, counts in zip(within.T, real.swapaxes(0, 1), strict=True):
-        states, rewards, best = _every_choice(problem, choices, states, luck.ties)
+        states, rewards, best = _every_choice(problem, choices, states, chances.ties)
         taken[rows, at] = np.where(counts[:, 0] & (at >= chosen_from), best, taken[rows, at])
         states, rewards = states[rows, taken[rows, at]], rewards[rows, taken[rows, at]]
         found.append(states)
@@ -80,12 +84,12 @@ def play(tree: Tree, problem: Problem, choices: Tensor, ways: Sequence[Descent],
     return Played(taken, torch.stack(found, 1), np.stack(earned, 1))
 
 
-def _rest(tree: Tree, way: Descent, luck: Luck, number: int) -> np.ndarray:
+def _rest(tree: Tree, way: Descent, chances: Chances, number: int) -> np.ndarray:
     """(H - depth,) what is to be played after the way."""
-    best = tree.best_through(way.nodes[-1]) if luck.late[number] != NONE else NONE
+    best = tree.best_through(way.nodes[-1]) if chances.late[number] != NONE else NONE
     if best == NONE:
-        return luck.choices[number, way.depth :]
-    return tree.choices[best, way.depth - luck.late[number] : tree.horizon - luck.late[number]]
+        return chances.choices[number, way.depth :]
+    return tree.choices[best, way.depth - chances.late[number] : tree.horizon - chances.late[number]]
 
 
 def _every_choice(problem: Problem, choices: Tensor, states: Tensor, ties: np.random.Generator):

@@ -21,12 +21,8 @@ def check_gait(spec: RobotSpec) -> None:
 
 
 def check_primitives(spec: RobotSpec) -> None:
-    wanted = (0.0, len(spec.primitives) - 1.0)
-    if not spec.primitives or len(spec.actuated) != 1 or spec.actuated[0].position != wanted:
-        raise ConfigError(
-            "motions by number need `primitives` in the robot file and one driven joint, their number, with a position "
-            f"from 0 to one less than there are; {spec.name} has not both"
-        )
+    if not spec.primitives:
+        raise ConfigError(f"motions by number need `primitives` in the robot file; {spec.name} has none")
 
 
 def check_walks(spec: RobotSpec) -> None:
@@ -37,6 +33,11 @@ def check_walks(spec: RobotSpec) -> None:
 def check_driven(spec: RobotSpec) -> None:
     if not spec.floats:
         raise ConfigError(f"--commands: {spec.name} has no base to drive by velocities")
+
+
+def check_turn(config: LearnerConfig, spec: RobotSpec) -> None:
+    if config.train.turn and not spec.planar:
+        raise ConfigError(f"learner.train.turn turns a planar base, and {spec.name} has none: set it to false")
 
 
 def check_distilling(config: LearnerConfig) -> None:

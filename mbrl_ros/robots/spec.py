@@ -196,6 +196,8 @@ class RobotSpec:
             raise ConfigError("a robot with a base needs joint_states, imu/data and odom in state_topics")
         if self.planar:
             self._check_planar()
+        if self.primitives:
+            self._check_primitives()
         if not _is_safe_sequence(self.safe_sequence):
             raise ConfigError(
                 f"safe_sequence [{', '.join(self.safe_sequence)}]: expected stance or zero, then sit or nothing, then "
@@ -227,6 +229,14 @@ class RobotSpec:
             for name in leg.joints:
                 if name not in names:
                     raise ConfigError(f"leg names no joint: {name!r}. Known: {', '.join(names)}")
+
+    def _check_primitives(self):
+        wanted = (0.0, len(self.primitives) - 1.0)
+        if len(self.actuated) != 1 or self.actuated[0].position != wanted or self.actuated[0].mirror is not None:
+            raise ConfigError(
+                f"{len(self.primitives)} motions in `primitives` are told by the number of one: that needs one driven "
+                f"joint, with position [{wanted[0]}, {wanted[1]}] and no mirror"
+            )
 
     def _check_planar(self) -> None:
         if not {"joint_states", "odom"} <= set(self.state_topics):
@@ -364,6 +374,8 @@ class RobotSpec:
                 [j.name, j.actuated, j.continuous, j.stance, j.action_scale, j.kp, j.kv, j.effort] for j in self.joints
             ],
         }
+        if self.primitives:
+            layout["primitives"] = self.primitives
         return content_hash(json.dumps(layout, sort_keys=True).encode())
 
 

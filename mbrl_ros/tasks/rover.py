@@ -31,7 +31,9 @@ class Task:
             raise ConfigError(f"task 'rover' needs a robot with a planar base; {layout.spec.name} has none")
         self._place = layout.position
         self._map = map_of(layout.spec)
-        self._room = layout.spec.constant("radius") + layout.spec.constant("margin")
+        if not (margin := layout.spec.constant("margin")) >= 0:
+            raise ConfigError(f"robot {layout.spec.name}: constants.margin {margin:g} m: expected 0 or more")
+        self._room = layout.spec.constant("radius") + margin
         self._goal = torch.tensor(GOAL)
 
     def reward(self, state: Tensor, command: Tensor) -> Tensor:

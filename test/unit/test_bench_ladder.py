@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -155,6 +157,24 @@ def test_a_row_has_a_word_for_every_column_and_what_is_not_there_is_not_made_up(
     text = markdown([found, *missing])
     assert "| planner cem | 2 |  |  |" in text and "| model physics |" not in text, "a line where it was climbed"
     assert "| planner cem | 2.0 |" in text and "Not here: model physics (rover, hand): not known." in text
+
+
+def test_a_robot_that_had_no_model_to_plan_with_is_told_from_one_that_planned_badly():
+    stood = [{**cell, "unflown": 1.0} for cell in cells(0.0)] + cells(3.0)
+    found = row("cliff", rung("model energy"), "", stood, ())
+    assert found.unflown == 1 and line(found)[1] == "model energy (1 of 2 without a model)"
+    assert line(row("cliff", rung("model energy"), "", cells(3.0), ()))[1] == "model energy"
+
+
+def killed(part):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_ends_the_climb_with_a_word(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(ladder_climb, "_outcome", killed)
+    asked = ["bench", "ladder", "--tasks", "cliff", "--rungs", "cem", "mppi", "--seeds", "1", "--jobs", "2"]
+    assert main([*asked, "--report", str(tmp_path / "ladder.json")]) == 2
+    assert "a process of --jobs was killed" in capsys.readouterr().err
 
 
 def test_what_was_climbed_before_an_end_is_not_climbed_again(monkeypatch, tmp_path, capsys):

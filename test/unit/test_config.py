@@ -174,6 +174,15 @@ def test_an_override_is_checked_like_a_file():
         run.with_setting("planer.delay", 1)
 
 
+def test_overrides_that_go_only_together_are_taken_together():
+    run = parse_run({}, "my.yaml", "my")
+    with pytest.raises(ConfigError, match="or most 0, too"):
+        with_settings(run, ["planner.bounds.least=0"])
+    for order in (1, -1):
+        free = with_settings(run, ["planner.bounds.least=0", "planner.bounds.most=0", "seed=3"][::order])
+        assert (free.planner.bounds.least, free.planner.bounds.most, free.learner.seed) == (0.0, 0.0, 3)
+
+
 def test_the_file_that_nodes_get_says_the_same_run_with_every_setting_of_the_right_type(tmp_path):
     run = run_of({"speed_limit": 2, "mppi": {"noise": 1}}, guard={"blend": 1})
     path = write_parameters(run, tmp_path / "parameters.yaml")

@@ -5,6 +5,7 @@ import pytest
 import torch
 from learning_driver import transition
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.dynamics.analytic import AnalyticModel
 from mbrl_ros.dynamics.ensemble import Normaliser, each_motion, feature_units, new_ensemble, renormalise
 from mbrl_ros.dynamics.folded import FoldedEnsemble
@@ -104,3 +105,9 @@ def error_elsewhere(turn: bool) -> float:
 def test_a_learner_that_turns_what_it_has_seen_knows_headings_where_it_never_was():
     known = error_elsewhere(turn=True)
     assert known < 0.12 and error_elsewhere(turn=False) > 1.5 * known
+
+
+def test_turning_what_stands_fast_is_refused():
+    config = LearnerConfig(robot="cartpole", task="cartpole", model="scratch", train=TrainConfig(turn=True))
+    with pytest.raises(ConfigError, match="learner.train.turn turns a planar base, and cartpole has none"):
+        Learner(load_robot("cartpole"), config)

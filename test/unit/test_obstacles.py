@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mbrl_ros.backends import new_backend
+from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.laws import primitives
 from mbrl_ros.robots.obstacles import GOAL, LOW, map_of, on_map, random_map
@@ -94,6 +95,11 @@ def test_the_task_ends_before_the_rover_touches_anything():
         if not task.terminated(state).any():
             worst = min(worst, random_map(0).clearance(np, np.array(between)).min())
     assert radius < worst < 0.5
+
+
+def test_a_margin_below_zero_is_refused():
+    with pytest.raises(ConfigError, match="constants.margin -0.1 m: expected 0 or more"):
+        Task(FeatureLayout(replace(ROVER, constants={**ROVER.constants, "margin": -0.1})))
 
 
 def test_a_task_keeps_the_margin_that_the_robot_file_says():

@@ -39,11 +39,25 @@ def test_a_vote_that_is_no_number_gives_no_target():
     assert not torch.isfinite(torch.tensor(told([0.0, float("nan"), 0.0, 0.0, 0.0, 0.0]))).any()
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [load_robot("car"), replace(ROVER, primitives=ROVER.primitives[:4])],
-    ids=["no motions listed", "fewer motions than numbers"],
-)
-def test_a_robot_without_numbered_motions_is_refused(spec):
+def test_a_robot_without_numbered_motions_is_refused():
     with pytest.raises(ValueError, match="motions by number need `primitives`"):
-        make_action_map("primitive", spec)
+        make_action_map("primitive", load_robot("car"))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"primitives": ROVER.primitives[:4]},
+        {"joints": (replace(ROVER.joints[0], mirror="primitive_joint"),)},
+        {"joints": (ROVER.joints[0], replace(ROVER.joints[0], name="another"))},
+    ],
+    ids=["fewer motions than numbers", "a number has no mirror image", "two numbers"],
+)
+def test_motions_are_told_by_one_number_that_counts_them(odd):
+    with pytest.raises(ValueError, match="motions in `primitives` are told by the number of one"):
+        replace(ROVER, **odd)
+
+
+def test_a_model_of_other_motions_is_one_of_another_robot():
+    faster = replace(ROVER, primitives=tuple((2 * speed, rate) for speed, rate in ROVER.primitives))
+    assert faster.layout_hash != ROVER.layout_hash
