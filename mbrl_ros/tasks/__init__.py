@@ -5,10 +5,17 @@ the word that reports use, and at_goal(state); or its goal is None, and good is 
 Where the state has bounds to stay within, violation(state) says by how much it is beyond them: 0 inside.
 """
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.known import the
 from mbrl_ros.robots.features import FeatureLayout
 
 
 def make_task(name: str, layout: FeatureLayout):
     """The task of that name for a robot with this layout."""
-    return the("task", name).Task(layout)
+    task = the("task", name).Task(layout)
+    if task.goal is None and layout.spec.base is None:
+        raise ConfigError(
+            f"task {name!r} has no goal but to follow a commanded velocity, and {layout.spec.name} has no base that "
+            "could: give the task a goal"
+        )
+    return task
