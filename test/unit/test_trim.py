@@ -24,6 +24,7 @@ DT = 0.02
 WALK = np.array([0.3, 0.0, -0.5])
 FAST = np.array([0.5, 0.0, 0.0])
 CREEP = np.array([0.005, 0.0, 0.0])
+STRIDE = GO1.legs.gait.period  # s
 SLOWLY = np.array([0.08, 0.0, 0.0])
 
 
@@ -244,18 +245,30 @@ def test_a_gap_forgets_it():
     assert agent.search.situation.command[0] <= 0.08 + 1e-6
 
 
-def off(seconds):
-    """m/s off of the gait alone, with 3 kg on its back; the same noise."""
+def loaded_walk(command, seconds):
+    """With 3 kg on its back and the gait alone, once it walks as it will: mean velocity (3,), and m/s off."""
     settings = ("planner.planner=prior", "planner.learning=false", f"planner.trim.seconds={seconds}")
     run = with_settings(load_run("quadruped_mpc"), settings)
-    session, score = Session(run, MujocoBackend(GO1, 0), Agent(GO1, run.planner)), TrackingScore(settle=5.0)
+    session, score, velocities = (
+        Session(run, MujocoBackend(GO1, 0), Agent(GO1, run.planner)),
+        TrackingScore(settle=5.0),
+        [],
+    )
     loaded(3.0)(session)
     for _ in range(round(9.0 / GO1.dt)):
-        truth = session.step(np.array([0.4, 0.0, 0.0])).truth
-        velocity = (*truth.base.linear_velocity_body[:2], truth.base.angular_velocity_body[2])
-        score.add(truth.stamp_ns * 1e-9, (0.4, 0.0, 0.0), velocity)
-    return score.summary()["velocity_error"]
+        truth = session.step(np.array(command)).truth
+        velocities.append((*truth.base.linear_velocity_body[:2], truth.base.angular_velocity_body[2]))
+        score.add(truth.stamp_ns * 1e-9, command, velocities[-1])
+    return np.mean(velocities[-round(4 * STRIDE / GO1.dt) :], 0), score.summary()["velocity_error"]
 
 
 def test_under_a_load_the_quadruped_goes_as_commanded():
-    assert off(seconds=2.0) < 0.5 * off(seconds=0.0)
+    (_, trimmed), (_, untrimmed) = (loaded_walk((0.4, 0.0, 0.0), seconds) for seconds in (2.0, 0.0))
+    assert trimmed < 0.5 * untrimmed
+
+
+@pytest.mark.parametrize("command", [(0.4, 0.0, 0.0), (-0.3, 0.0, 0.0), (0.0, 0.2, 0.0), (0.0, 0.0, 0.5)])
+def test_a_load_pulls_the_same_way_whatever_the_command(command):
+    """Which is why what is added is kept from one command to the next."""
+    velocity, _ = loaded_walk(command, seconds=0.0)
+    assert -0.045 < velocity[0] - command[0] < -0.03
