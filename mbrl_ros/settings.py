@@ -144,8 +144,20 @@ class TrustConfig:
 class TrimConfig:
     """What is added to a commanded velocity where the robot does not reach it: a slow sum of what it lacked."""
 
-    seconds: float = setting(2.0, "s in which a lack is made up for; 0: never", low=0.0, high=60.0, live=True)
-    limit: float = setting(0.05, "m/s and rad/s that are added at most", low=0.0, high=1.0, live=True)
+    seconds: float = setting(
+        2.0,
+        "s in which a lack of the commanded velocity is made up for; 0: never; nothing in tasks with a goal",
+        low=0.0,
+        high=60.0,
+        live=True,
+    )
+    limit: float = setting(
+        0.05,
+        "m/s and rad/s that are added at most, and never more than a quarter of the command",
+        low=0.0,
+        high=0.2,
+        live=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Agent:
         self._step = 0  # control steps since the beginning
         self.command = np.zeros(self.task.command_size)  # that the newest plan follows: on the way to the wanted one
         self._followed = True  # by the guard, as far as it has said anything
-        self.trust, self._trim = Trust(config.trust), Trim(config.trim)
+        self.trust, self.trim = Trust(config.trust), Trim(config.trim)
         self._promises = Promises(np.asarray(spec.stance))
         self.forget()
 
@@ -114,7 +114,8 @@ class Agent:
         if config.mode != self.config.mode and self._scout:
             self._search.memory.forget()  # of what it did before the other one planned
             self._scout.memory.forget()
-        self.config, self.trust.config, self._trim.config = config, config.trust, config.trim
+        self.config, self.trust.config = config, config.trust
+        self.trim.configure(config.trim)
         self._search.configure(config)
         if self._scout:
             self._scout.configure(scouting(config))
@@ -136,7 +137,7 @@ class Agent:
         for search in self._searches:
             search.memory.forget()
         self._promises.forget()
-        self._trim.forget()
+        self.trim.forget()
         self._estimate: np.ndarray | None = None
         self._stamp_ns: int | None = None
         self._plan: Plan | None = None
@@ -209,7 +210,7 @@ class Agent:
         if self._curiosity:
             self._curiosity.note(estimate)
         if self.mode in DRIVING_MODES or seeking:
-            self._look_at(estimate, promised, self._trimmed(command, measured, elapsed), first_ns)
+            self._look_at(estimate, promised, self._told(command), first_ns)
             decisions = self._decide(elapsed)
             if isinstance(decisions, NoPlan):
                 self._step -= elapsed  # counted from the last plan again, as stamps are
@@ -231,6 +232,7 @@ class Agent:
                 targets = paced(targets, told, self.map.rate)
             targets = targets.numpy().astype(np.float64)
         self._estimate, self.command = estimate, command
+        self._note_velocity(measured, elapsed)
         return self._planned(state.stamp_ns, targets, exploring)
 
     def stand(self, stamp_ns: int) -> Plan:
@@ -272,14 +274,14 @@ class Agent:
         c, seconds = self.config, elapsed * self.spec.dt
         return approached(self.command, wanted, c.acceleration_limit * seconds, c.yaw_acceleration_limit * seconds)
 
-    def _trimmed(self, command: np.ndarray, measured: np.ndarray, elapsed: int) -> np.ndarray:
-        """(C,) what is planned for, so that the command is reached. By what was measured: the model's word may be why
-        it is not."""
-        if self.task.goal is not None:
-            return command
-        if self._followed:
-            self._trim.note(command, self.layout.velocity(measured), elapsed * self.spec.dt)
-        return self._trim.told(command)
+    def _told(self, command: np.ndarray) -> np.ndarray:
+        """(C,) what is planned for, so that the command is reached."""
+        return command if self.task.goal is not None else self.trim.told(command)
+
+    def _note_velocity(self, measured: np.ndarray, elapsed: int) -> None:
+        """Once a plan, by what was measured: the model's word may be why the command is not reached."""
+        if self.task.goal is None and self._followed:
+            self.trim.note(self.command, self.layout.velocity(measured), elapsed * self.spec.dt)
 
     def _elapsed_steps(self, stamp_ns: int) -> int:
         """Control steps since the last plan; more than one where a tick came too late to be planned."""

@@ -16,6 +16,7 @@ PLAN_MS = "plan_ms"  # of the newest plan
 SAMPLES = "samples"  # rollouts of a plan now
 COMMANDED_VX = "commanded_vx"  # m/s
 MEASURED_VX = "measured_vx"  # m/s
+TRIM_VX = "trim_vx"  # m/s that the trim adds to the commanded velocity now; beside it trim_vy and, in rad/s, trim_wz
 PLAN_MS_P50 = "plan_ms_p50"  # complete state to published plan, as the planner measures it
 PLAN_MS_P99 = "plan_ms_p99"
 LATE_STEPS = "late_steps"  # steps since the start whose plan was not out within dt

@@ -47,7 +47,7 @@ from mbrl_ros.types import NS, Action, Event, Plan, RobotState, Transition
 COSTLY = ("samples", "horizon", "polish")  # live settings on which the time for a plan depends
 IDLE = 1.0  # s
 MARKERS_PERIOD = 0.1  # s
-METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX)
+METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX, keys.TRIM_VX)
 METRICS += (keys.REWARD, keys.AT_GOAL, keys.OUTSIDE, keys.DISAGREEMENT, keys.DOUBT)
 
 
@@ -345,10 +345,14 @@ class Planner(ManagedNode):
             keys.MODEL_VERSION: float(self._agent.model_version),
             keys.COMMANDED_VX: float(wanted[0]) if len(wanted) else 0.0,
             keys.MEASURED_VX: float(base.linear_velocity_body[0]) if base else 0.0,
+            keys.TRIM_VX: self._trim().get(keys.TRIM_VX),
             **self._lessons.numbers(),
             keys.DISAGREEMENT: self._opinion.disagreement,
             keys.DOUBT: self._agent.trust.doubt,
         }
+
+    def _trim(self) -> dict[str, float]:
+        return self._agent.trim.diagnostics(self._agent.command)
 
     def _health(self) -> tuple[bytes, str, dict]:
         values = {
@@ -358,6 +362,7 @@ class Planner(ManagedNode):
             keys.SAMPLES: self._agent.samples,
             **self._ticks.diagnostics(time.monotonic_ns()),
             "latency_ms": self._agent.latency_steps * self._spec.dt * 1e3,
+            **self._trim(),
             "state_gaps": self._watch.gaps,
             "cmd_vel_refused": self._command.refused,
             "policy_strange_steps": self._agent.strange_steps,

@@ -128,7 +128,12 @@ POLICY = Topic(
     "ONNX bytes that say what they are: robot, version, model they came from, an answer to prove them by",
 )  # fmt: skip
 DIAGNOSTICS = Topic(
-    "diagnostics", DiagnosticArray, "reliable 10", "all", "person", "rates, ages, misses, versions, drops; 1-10 Hz"
+    "diagnostics",
+    DiagnosticArray,
+    "reliable 10",
+    "all",
+    "person",
+    "rates, ages, misses, versions, drops, what the trim adds; 1-10 Hz",
 )
 METRICS = Topic("metrics/<name>", Float32, "sensor data", "all", "rqt_plot, PlotJuggler", "one number a topic, 10 Hz")
 PLAN_MARKERS = Topic(

@@ -155,6 +155,21 @@ def test_velocity_commands_are_bounded_refused_and_forgotten(alone):
     becomes(0.0)
 
 
+def test_what_is_added_to_a_command_is_told(alone):
+    """The robot stands still, whatever it is told."""
+    planner = alone("planner.command_timeout=60.0")
+    added = planner.probe.collect(topics.metric("trim_vx"), lambda message: message.data)
+    planner.step()
+    planner.probe.until(lambda: added and added[-1] == 0.0, "a robot that is to stand")
+    planner.cmd_vel_to.publish(velocity(0.08))
+    planner.probe.spin(SAYS_NOTHING)
+    planner.steps(60)
+    planner.probe.until(lambda: added[-1] == pytest.approx(0.02), "a quarter more")
+    said = planner.graph.said_anew("planner")
+    assert float(said["trim_vx"]) == pytest.approx(0.02)
+    assert float(said["trim_vy"]) == float(said["trim_wz"]) == 0.0
+
+
 def in_real_time(folder, *settings, **options):
     graph = Graph("quadruped_mpc", folder, settings=settings, learner=False, **options)
     try:
