@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(p for top in ("mbrl_ros", "launch", "scripts") for p in (ROOT / top).rglob("*.py")) + [ROOT / "setup.py"]
 
 PICKLES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "multiprocessing"}
+OWN_PROCESSES = {"mbrl_ros/bench/ladder_climb.py": ["multiprocessing"]}  # what it unpickles it has pickled itself
 RUNS = {"eval", "exec", "compile", "__import__"}  # by their bare names: model.eval() and re.compile() are others
 READS_PICKLES = {
     "torch.load", "torch.jit.load", "torch.package.PackageImporter", "torch.hub.load", "torch.export.load",
@@ -57,7 +58,8 @@ def _by_our_loader(call: ast.Call) -> bool:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_nothing_is_unpickled_or_evaluated(path):
-    assert not found(ast.parse(path.read_text(), str(path)))
+    allowed = OWN_PROCESSES.get(path.relative_to(ROOT).as_posix(), [])
+    assert found(ast.parse(path.read_text(), str(path))) == allowed
 
 
 def test_our_loader_of_yaml_makes_plain_data_only():
