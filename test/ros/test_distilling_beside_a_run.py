@@ -87,7 +87,8 @@ def test_a_learner_that_was_killed_publishes_its_newest_policy_again_and_counts_
     heard.clear()
     graph.start("learner")
     graph.until(lambda: heard, "the newest policy")
-    assert heard[0] == newest
+    # it may have been killed between writing one and publishing it
+    assert heard[0] == newest or version_of(heard[0]) == version_of(newest) + 1
     graph.until(lambda: int(graph.diagnostics("learner").get("distill_rounds", 0)) > 1, "new rounds")
     versions = [version_of(content) for content in heard]
     assert versions == sorted(set(versions))
