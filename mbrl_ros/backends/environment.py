@@ -28,6 +28,7 @@ class EnvironmentSpec:
     bounds: np.ndarray  # (2, A) lowest and highest action, finite
     dt: float  # s of one step
     episode_steps: int  # after which it is reset at the latest
+    primitives = ()  # of motions by number it has none
 
     def __post_init__(self):
         low, high = self.bounds
@@ -35,11 +36,6 @@ class EnvironmentSpec:
             raise ValueError(f"{self.name}: actions need finite bounds, low below high; got {low} and {high}")
         if not self.dt > 0:
             raise ValueError(f"{self.name}: a step of {self.dt} s must be above 0")
-
-    @property
-    def primitives(self) -> tuple:
-        """Motions by number: none."""
-        return ()
 
     @cached_property
     def posture(self) -> np.ndarray:

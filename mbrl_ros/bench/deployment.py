@@ -83,9 +83,7 @@ class Driven:
 
 
 def with_contender(run: RunConfig, name: str) -> RunConfig:
-    for setting, value in CONTENDERS[name].items():
-        run = run.with_setting(f"planner.{setting}", value, name)
-    return run
+    return run.with_all({f"planner.{setting}": value for setting, value in CONTENDERS[name].items()}, name)
 
 
 def driven(

@@ -107,8 +107,7 @@ def bench_doubt(
 def walked(
     run: RunConfig, spec: RobotSpec, model: Ensemble, known: Calibration, situation: Situation, seed: int
 ) -> DoubtRow:
-    for setting, value in situation.settings:
-        run = run.with_setting(setting, value)
+    run = run.with_all(dict(situation.settings))
     session, seen = driving(run, spec, model, seed, run.bridge.noise), Seen()
     session.agent.trust.calibration, session.learner = known, seen
     for _ in range(round(READY / spec.dt)):

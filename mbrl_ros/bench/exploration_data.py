@@ -32,10 +32,8 @@ AGAIN = 5.0  # s after which a robot begins anew while data to judge by are coll
 
 
 def settings(task: str, seed: int) -> RunConfig:
-    run = load_run(f"{task}_mpc").with_setting("seed", seed)
-    for name, value in LEARNING.items():
-        run = run.with_setting(f"learner.{name}", value)
-    return run
+    learning = {f"learner.{name}": value for name, value in LEARNING.items()}
+    return load_run(f"{task}_mpc").with_all({"seed": seed, **learning})
 
 
 def sessions(run: RunConfig, learner: Learner | None, seed: int, again: float = 0.0) -> Iterator[Session]:

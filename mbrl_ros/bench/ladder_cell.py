@@ -54,11 +54,9 @@ def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
     own = getattr(run.planner, planner)
     members = run.learner.ensemble.members if rung.model == "ensemble" else 1
     chosen = {
-        "horizon": base.horizon, "knot_steps": base.knot_steps, "noise": base.noise,
+        "horizon": base.horizon, "knot_steps": base.knot_steps, "noise": base.noise, "elites": ELITES,
         "samples": max(10, rows // getattr(own, "iterations", 1)),
     }  # fmt: skip
-    if planner in ("cem", "icem"):
-        chosen["elites"] = ELITES
     if planner == "gradient":
         each = GRADIENT_PASSES * RESTARTS * members
         chosen |= {"restarts": RESTARTS, "iterations": max(1, min(200, rows // each))}

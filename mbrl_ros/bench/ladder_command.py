@@ -121,19 +121,9 @@ def _budgets(args: argparse.Namespace) -> dict[str, Budget]:
 def _rows(
     chosen: Chosen, budgets: dict[str, Budget], seeds: Sequence[int], jobs: int, kept: Kept, console
 ) -> list[Row]:
-    found = climb(
-        [
-            Cell(task, rung, seed)
-            for task, rungs in chosen
-            for seed in seeds
-            for rung in rungs
-            if not excuse(task, rung)
-        ],
-        budgets,
-        jobs,
-        kept,
-        console,
-    )
+    climbable = [(task, [rung for rung in rungs if not excuse(task, rung)]) for task, rungs in chosen]
+    cells = [Cell(task, rung, seed) for task, rungs in climbable for seed in seeds for rung in rungs]
+    found = climb(cells, budgets, jobs, kept, console)
 
     def of(task: str, rung: Rung) -> list:
         parts = [str(Cell(task, rung, seed)) for seed in seeds]

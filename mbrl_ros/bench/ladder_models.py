@@ -43,7 +43,7 @@ class Refits:
         self._fit = FitConfig(steps=budget.steps, batch=budget.batch, rollout=rollout)
         self.buffer = ReplayBuffer(config.capacity, self.layout.size, len(spec.actuated), spec.dt_ns)
         self.incumbent, self._newest, self.version, self.fit_seconds = None, None, 0, 0.0
-        self._turn = config.train.turn and spec.planar
+        self._turn = config.train.turn
         self._rounds = 0
 
     def add(self, transition: Transition) -> None:

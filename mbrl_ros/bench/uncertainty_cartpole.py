@@ -49,10 +49,8 @@ def alike(seed: int) -> dict[str, float]:
 
 
 def _settings(samples: int) -> RunConfig:
-    run = load_run("cartpole_mpc").with_setting("planner.mppi.samples", samples)
-    for name, value in LEARNING.items():
-        run = run.with_setting(f"learner.{name}", value)
-    return run
+    learning = {f"learner.{name}": value for name, value in LEARNING.items()}
+    return load_run("cartpole_mpc").with_all({"planner.mppi.samples": samples, **learning})
 
 
 def _judged(name: str, settings: RunConfig, spec: RobotSpec, model, seed: int) -> dict[str, float]:

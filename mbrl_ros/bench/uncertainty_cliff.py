@@ -7,6 +7,7 @@ from mbrl_ros.robots.laws import hill
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.runs import RunConfig, load_run
 from mbrl_ros.settings import TREATMENTS
+from mbrl_ros.types import Transition
 
 EARLY, AGAIN = 20.0, 1.0  # s of random motion at the foot of the hill, and after which it is put back there
 LOOP = 60.0  # s in which a robot goes on learning from its own plans
@@ -26,7 +27,7 @@ def cliff(seed: int) -> dict[str, float]:
     data = random_motion(run, spec, EARLY, seed, AGAIN)
     one, several = learned(naive, spec, data, seed), learned(run, spec, data, seed)
     own = gone_on(naive, spec, data, LOOP, seed)
-    found = {"cliff: height of the early data": max(float(t.state[1]) for t in data) / hill.crest(spec)[1]}
+    found = _seen(data, spec)
     rows = [("naive, early data", naive, one), ("naive, its own data", naive, own.model)]
     rows += [(f"{treatment}, early data", treated(run, treatment), several) for treatment in TREATMENTS]
     rows += [("the run's own pessimism, early data", treated(_settings(), "pessimism"), several)]
@@ -46,7 +47,7 @@ def priors(seed: int) -> dict[str, float]:
         for prior in (run.learner.ensemble.prior, PRIOR)
     )
     wary = treated(run, "pessimism")
-    found = {"cliff: height of the early data": max(float(t.state[1]) for t in data) / hill.crest(spec)[1]}
+    found = _seen(data, spec)
     for name, settings, model in (
         ("naive, early data", naive, learned(naive, spec, data, seed)),
         ("pessimism, larger priors", wary.with_setting("planner.pessimism", WARY), large),
@@ -56,6 +57,10 @@ def priors(seed: int) -> dict[str, float]:
     ):
         found |= _judged(f"{name}, fitted longer", settings, spec, model, seed)
     return found
+
+
+def _seen(data: list[Transition], spec: RobotSpec) -> dict[str, float]:
+    return {"cliff: height of the early data": max(float(t.state[1]) for t in data) / hill.crest(spec)[1]}
 
 
 def _judged(name: str, settings: RunConfig, spec: RobotSpec, model, seed: int) -> dict[str, float]:
@@ -68,7 +73,5 @@ def _judged(name: str, settings: RunConfig, spec: RobotSpec, model, seed: int) -
 
 
 def _settings(**learning: float) -> RunConfig:
-    run = load_run("cliff_mpc")
-    for name, value in (LEARNING | learning).items():
-        run = run.with_setting(f"learner.{name}", value)
-    return run
+    settings = LEARNING | learning
+    return load_run("cliff_mpc").with_all({f"learner.{name}": value for name, value in settings.items()})

@@ -49,9 +49,7 @@ class Drive:
 
 def alone(run: RunConfig) -> RunConfig:
     """With a single network, that says what it says and is believed."""
-    for name, value in (("learner.ensemble.members", 1), ("learner.train.bootstrap", False)):
-        run = run.with_setting(name, value)
-    return treated(run, "expectation")
+    return treated(run.with_all({"learner.ensemble.members": 1, "learner.train.bootstrap": False}), "expectation")
 
 
 def treated(run: RunConfig, treatment: str) -> RunConfig:
