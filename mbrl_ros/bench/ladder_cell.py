@@ -15,7 +15,7 @@ from mbrl_ros.bench.ladder import PEERS, SEARCHED, SHIPPED, Rung
 from mbrl_ros.bench.ladder_budgets import GRADIENT_PASSES, RESTARTS, Budget
 from mbrl_ros.bench.ladder_models import PASSES, Refits
 from mbrl_ros.control.agent import Agent
-from mbrl_ros.learning.evaluating import COMMANDS, driving
+from mbrl_ros.learning.evaluating import COMMANDS, driving, until_followed
 from mbrl_ros.learning.models import load_keepsake, load_model
 from mbrl_ros.learning.policies import load_policy
 from mbrl_ros.learning.session import Session
@@ -24,7 +24,6 @@ from mbrl_ros.robots.obstacles import on_map
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 from mbrl_ros.runs import RunConfig, load_run
 
-FADED_IN = 5.0  # s at most
 ELITES = 0.2  # share: of so few candidates a tenth is no distribution
 HOLD = 2.0  # s of each command, where a robot follows commands
 
@@ -107,7 +106,7 @@ def _judged(rung: Rung, run: RunConfig, spec: RobotSpec, model, policy, budget: 
     task, layout = session.agent.task, session.agent.layout
     _let_others_plan(rung, session.agent)
     if task.goal is None:
-        _until_followed(session)
+        until_followed(session)
     took: list[float] = []
     session.agent.act = _timed(session.agent.act, took)
     violation, steps = getattr(task, "violation", None), round(budget.judged / spec.dt)
@@ -131,14 +130,6 @@ def _judged(rung: Rung, run: RunConfig, spec: RobotSpec, model, policy, budget: 
         "falls": falls,
         "decision_ms": float(np.median(took)),
     }
-
-
-def _until_followed(session: Session) -> None:
-    """A robot that stands takes a moment to be let go."""
-    for _ in range(round(FADED_IN / session.agent.spec.dt)):
-        if session.following:
-            return
-        session.step(np.zeros(session.agent.task.command_size))
 
 
 def _let_others_plan(rung: Rung, agent: Agent) -> None:

@@ -32,11 +32,17 @@ def car_constants(seed: int) -> dict[str, float]:
     """How far each constant is off, in its own size, after 10 s of random motion; then the car drives by them."""
     run = load_run("car_mpc")
     spec = load_robot(run.planner.robot)
-    model = _fitted(physics, physics.new(physics.Config(), FeatureLayout(spec), seed), explored(run, seed), FIT, seed)
+    model = law_found(run, seed)
     truth = the("law", spec.law).constants(spec)
     found = {f"car, 10 s: {name} off": abs(float(model.constants[name]) / truth[name] - 1) for name in truth}
     kept = evaluate_goal(run, spec, model, JUDGED, seed)
     return found | {"car that drives by what was found: share on the road": kept[f"on_the_road{KEPT_SHARE}"]}
+
+
+def law_found(run: RunConfig, seed: int) -> physics.Physics:
+    """The robot's law with the constants that 10 s of random motion show."""
+    fresh = physics.new(physics.Config(), FeatureLayout(load_robot(run.planner.robot)), seed)
+    return _fitted(physics, fresh, explored(run, seed), FIT, seed)
 
 
 def residual_on_top(seed: int) -> dict[str, float]:

@@ -13,6 +13,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "hybrid": planners_policy.hybrid,
     "value": planners_policy.value,
     "limit": planners_car.limit,
+    "limit_found": planners_car.limit_found,
     "limit_learned": planners_car.limit_learned,
     "constraints": planners_car.constraints,
     "rover_known": planners_rover.rover_known,

@@ -8,19 +8,20 @@ import numpy as np
 import torch
 
 from mbrl_ros.backends import new_backend
+from mbrl_ros.bench.models_physics import law_found
 from mbrl_ros.bench.planners_drives import configured, drive, learned
 from mbrl_ros.dynamics.analytic import AnalyticModel
 from mbrl_ros.known import PLANNERS
 from mbrl_ros.policies.steering import GAINS, Pid
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.runs import with_settings
+from mbrl_ros.runs import load_run, with_settings
 from mbrl_ros.settings import BoundsConfig
 
 SPEEDS = 2.0, 3.0  # m/s
 SECONDS = 5.0
 PRACTICE = 40.0  # s of random motion, off the road and on it
-LEARNED = (f"learner.first_seconds={PRACTICE - 0.5:g}", "learner.first_steps=2000", "planner.mode=explore")
+LEARNED = (f"learner.first_seconds={PRACTICE - 0.5:g}", "learner.first_steps=6000", "planner.mode=explore")
 BRIEF = 1.0  # s, in which every planner drives
 SAMPLES = 200
 SHORT_SIGHTED = 7  # steps ahead, too few to brake in
@@ -33,8 +34,14 @@ def limit(seed: int) -> dict[str, float]:
     return _at_the_limit(seed, "known", lambda spec: AnalyticModel(spec))
 
 
+def limit_found(seed: int) -> dict[str, float]:
+    """The same by the law with constants that were found in 10 s of random motion."""
+    model = law_found(load_run("car_mpc"), seed)
+    return _at_the_limit(seed, "constants found", lambda spec: model)
+
+
 def limit_learned(seed: int) -> dict[str, float]:
-    """The same by a model that was learned from random motion."""
+    """The same by an ensemble that was learned from 40 s of random motion."""
     model = practised(seed)
     return _at_the_limit(seed, "learned", lambda spec: model)
 

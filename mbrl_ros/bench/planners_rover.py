@@ -18,8 +18,9 @@ SECONDS = 20.0  # to arrive in
 TREE = {"samples": 256, "horizon": 40, "knot_steps": 4, "batch": 64}
 NEAR = 0.05  # m that who knows the motions keeps from everything; plans by what was learned, as the robot file says
 SHOTS = {"samples": 1000, "horizon": 40, "knot_steps": 4}  # as far ahead, without a tree
-STRENGTHS = 10, 40, 160
-SOME = 4  # maps a seed on which strength is measured, others than those above
+PLAIN = TREE | {"simulation": "random", "follow": 0.0}  # a tree and chance: the rest solves most maps within one look
+STRENGTHS = 10, 20, 40, 160, 640
+SOME = 6  # maps a seed on which strength is measured, others than those above
 PRACTICE = 100.0  # s of random motion
 AHEAD = 5, 20, 40  # steps after which a model's word is compared with the law's
 WAYS = 300  # of random motions
@@ -68,10 +69,13 @@ def off(model, seed: int) -> dict[str, float]:
 
 
 def rover_strength(seed: int) -> dict[str, float]:
-    """Share of random maps solved by the number of simulations, by the law that moves it."""
-    first = 1000 * (seed + 1)
-    shares = {n: _share("mcts", TREE | {"samples": n}, range(first, first + SOME)) for n in STRENGTHS}
-    found = {f"rover, {n} simulations: share solved": share for n, share in shares.items()}
+    """How well the tree alone plays by its number of simulations, which go on by chance; by the law that moves it."""
+    first, found, shares = 1000 * (seed + 1), {}, {}
+    for n in STRENGTHS:
+        drives = [one("mcts", PLAIN | {"samples": n}, number) for number in range(first, first + SOME)]
+        shares[n] = sum(map(arrived, drives)) / SOME
+        found[f"rover, {n} simulations: share solved"] = shares[n]
+        found[f"rover, {n} simulations: s to the goal, {SECONDS:g} where not solved"] = sum(map(_took, drives)) / SOME
     least, most = STRENGTHS[0], STRENGTHS[-1]
     return {**found, f"strength, {most} simulations beyond {least}: share solved": shares[most] - shares[least]}
 
@@ -104,3 +108,7 @@ def at_goal(task, state: Tensor) -> bool:
 
 def arrived(driven: Driven) -> bool:
     return not driven.fell and bool(driven.task.at_goal(driven.reached[-1]))
+
+
+def _took(driven: Driven) -> float:
+    return len(driven.reached) * load_robot("rover").dt if arrived(driven) else SECONDS

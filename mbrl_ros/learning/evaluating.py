@@ -59,7 +59,7 @@ def evaluate_tracking(
     session = driving(run, spec, model, seed, not perfect_state, policy)
     task, layout = session.agent.task, session.agent.layout
     score, falls, earned = TrackingScore(), 0, 0.0
-    falls += _wait_until_followed(session)
+    falls += until_followed(session)
     steps = round(hold / spec.dt)
     for number, command in enumerate(commands):
         score.begin()
@@ -123,10 +123,11 @@ def driving(run: RunConfig, spec: RobotSpec, model, seed: int, noise: bool, poli
     return Session(run, new_backend(spec, seed + 1000, noise, run.bridge.latency), agent)
 
 
-def _wait_until_followed(session: Session) -> int:
+def until_followed(session: Session) -> int:
+    """A robot that stands takes a moment to be let go. How often it fell meanwhile."""
     falls = 0
     for _ in range(round(WARM_UP / session.agent.spec.dt)):
-        falls += session.step(np.zeros(3)).fell
         if session.following:
             break
+        falls += session.step(np.zeros(session.agent.task.command_size)).fell
     return falls

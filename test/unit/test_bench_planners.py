@@ -37,6 +37,7 @@ def hardly(monkeypatch):
     monkeypatch.setattr(planners_car, "SAMPLES", 20)
     monkeypatch.setattr(planners_car, "BRIEF", 0.1)
     monkeypatch.setattr(planners_rover, "TREE", {"samples": 16, "horizon": 4, "batch": 16})
+    monkeypatch.setattr(planners_rover, "PLAIN", {"samples": 16, "horizon": 4, "simulation": "random", "follow": 0.0})
     monkeypatch.setattr(planners_rover, "STRENGTHS", (10, 16))
     monkeypatch.setattr(planners_rover, "SHOTS", {"samples": 16, "horizon": 4, "knot_steps": 2})
     for name in ("MAPS", "SOME"):
