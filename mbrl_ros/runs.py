@@ -20,6 +20,7 @@ from mbrl_ros.config import (
     replaced,
     unknown_key,
 )
+from mbrl_ros.kind_settings import check_said
 from mbrl_ros.paths import named
 from mbrl_ros.settings import BridgeConfig, GuardConfig, LearnerConfig, PlannerConfig, Shared
 
@@ -74,7 +75,11 @@ def with_settings(run: RunConfig, texts) -> RunConfig:
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {text}: {value!r} is not a YAML value") from error
         changes[name.strip()] = parsed
-    return run.with_all(changes, "--set") if changes else run
+    if not changes:
+        return run
+    run = run.with_all(changes, "--set")
+    check_said(run.learner.kind, changes, "--set")
+    return run
 
 
 def load_run(name: str, action_map: str | None = None) -> RunConfig:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mbrl_ros.config import ConfigError, section, setting
-from mbrl_ros.known import PLANNERS, TASKS
+from mbrl_ros.known import MODELS, PLANNERS, TASKS
 from mbrl_ros.search_settings import (
     CemConfig,
     GradientConfig,
@@ -334,15 +334,21 @@ class LearnerConfig(Shared):
     """Transitions in, model versions out."""
 
     model: str = setting("pretrained", "pretrained, scratch, or a folder with model.safetensors")
+    kind: str = setting("ensemble", "kind of model that is learned", choices=tuple(MODELS))
+    kind_settings: str = setting(
+        "", "settings of another kind than ensemble, beside width and layers: 'particles=10, steps=4'; empty: its own"
+    )
     folder: str = setting(
         "", "for promoted versions and parameters.yaml; empty: a new one a start, in runs/ below the working folder"
     )
     keepsake: bool = setting(True, "begin with what the model has learned from, where that lies beside it")
     capacity: int = setting(200_000, "transitions in the replay buffer", low=1000)
     first_seconds: float = setting(10.0, "of data before the first training", low=0.1)
-    first_steps: int = setting(2000, "training steps on the first data", low=1)
-    every_seconds: float = setting(2.5, "of data between later trainings", low=0.1)
-    steps: int = setting(200, "training steps each time", low=1)
+    first_steps: int = setting(
+        2000, "training steps on the first data; of another kind than ensemble, in every round", low=1
+    )
+    every_seconds: float = setting(2.5, "of data between later trainings, at least", low=0.1)
+    steps: int = setting(200, "training steps each time, of kind ensemble", low=1)
     tolerance: float = setting(
         1.05, "a candidate is promoted up to this ratio of the incumbent's held-out error", low=0.1
     )

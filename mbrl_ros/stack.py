@@ -14,8 +14,11 @@ from mbrl_ros.authentic import key_path, read_key
 from mbrl_ros.config import ConfigError
 from mbrl_ros.paths import PARAMETERS, model_file
 from mbrl_ros.robots.fit import (
+    check_device,
     check_distilling,
     check_gait,
+    check_goes_on,
+    check_kind,
     check_model,
     check_policy,
     check_primitives,
@@ -171,8 +174,13 @@ def _check_fit(run: RunConfig, options: Options) -> None:
     check_turn(run.learner, spec)
     if not options.hardware and spec.scene and not spec.scene_path.is_file():
         raise ConfigError(f"robot {spec.name}: no scene {spec.scene_path}")
+    if planner.learning:
+        check_kind(run.learner, spec)
+        check_device(planner, run.learner)
     for model in {planner.model, run.learner.model} - {"scratch"}:
-        check_model(Path(model), spec)
+        kind = check_model(Path(model), spec)
+        if planner.learning and model == run.learner.model:
+            check_goes_on(run.learner, kind)
     if planner.mode != "observe":
         check_policy(planner, run.name)
 

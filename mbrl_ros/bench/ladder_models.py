@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from types import ModuleType
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.dynamics.evaluation import HeldOut
 from mbrl_ros.dynamics.fitting import FitConfig, fit
 from mbrl_ros.dynamics.storage import Card
+from mbrl_ros.kind_settings import kind_config, single_steps
 from mbrl_ros.known import the
 from mbrl_ros.learning.learner import Verdict
 from mbrl_ros.robots.features import FeatureLayout, turned
@@ -29,7 +30,6 @@ PASSES = {"diffusion": DIFFUSION_STEPS, "energy": STARTS + 3 * WALK}  # of a net
 ROLLOUT = 4  # steps of a window at most
 HEADINGS = 8  # each window is turned to, where what a robot does is the same whichever way it heads
 SEEDS_APART = 1000
-SINGLE_STEPS = ("diffusion", "energy")  # whose loss does not roll
 
 
 class Refits:
@@ -39,7 +39,7 @@ class Refits:
         self._spec, self._budget, self._seed = spec, budget, seed
         self.layout = FeatureLayout(spec)
         self.kind, self._config = the("model", name), of_kind(name, config.ensemble)
-        rollout = 1 if name in SINGLE_STEPS else min(config.train.rollout, ROLLOUT)
+        rollout = 1 if single_steps(name) else min(config.train.rollout, ROLLOUT)
         self._fit = FitConfig(steps=budget.steps, batch=budget.batch, rollout=rollout)
         self.buffer = ReplayBuffer(config.capacity, self.layout.size, len(spec.actuated), spec.dt_ns)
         self.incumbent, self._newest, self.version, self.fit_seconds = None, None, 0, 0.0
@@ -89,7 +89,6 @@ class Refits:
 
 def of_kind(name: str, shape: EnsembleConfig):
     """The Config of a kind, with networks as wide and deep as the run's own."""
-    module: ModuleType = the("model", name)
     more = {
         "gaussian": {"particles": PARTICLES},
         "ensemble": {"members": shape.members},
@@ -97,6 +96,4 @@ def of_kind(name: str, shape: EnsembleConfig):
         "energy": ENERGY,
         "diffusion": {"particles": PARTICLES, "steps": DIFFUSION_STEPS},
     }
-    if name == "physics":
-        return module.Config()
-    return module.Config(width=shape.width, layers=shape.layers, **more.get(name, {}))
+    return replace(kind_config(name, shape), **more.get(name, {}))

@@ -11,7 +11,8 @@ from mbrl_ros.bench.timing import Row, interleaved, timed
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.evaluation import evaluate
 from mbrl_ros.dynamics.training import Trainer
-from mbrl_ros.learning.learner import HELD_OUT_HORIZON, HELD_OUT_WINDOWS, Learner, copied
+from mbrl_ros.learning.learner import HELD_OUT_HORIZON, HELD_OUT_WINDOWS, Learner
+from mbrl_ros.learning.trained_on import copied
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import RunConfig
 from mbrl_ros.types import Flag, Transition

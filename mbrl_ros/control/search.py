@@ -12,7 +12,6 @@ from mbrl_ros.control.on_device import OnDevice, check_device, recorded_settings
 from mbrl_ros.control.plan_memory import PlanMemory
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.control.state_bounds import BoundWeight
-from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.native import planning_model
 from mbrl_ros.known import the
 from mbrl_ros.planners import mppi
@@ -46,7 +45,7 @@ class Search:
 
     def set_model(self, model) -> None:
         c = self.config
-        self.model = planning_model(model, c.precision, c.threads) if isinstance(model, Ensemble) else model
+        self.model = planning_model(model, c.precision, c.threads)
         self._luck = Luck(self.model)
         if self._on_device is not None and not self._on_device.load(self.model):
             self._on_device = None

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from mbrl_ros.control.agent import Agent
-from mbrl_ros.dynamics.calibration import STEPS, disagreement
+from mbrl_ros.dynamics.calibration import STEPS, disagreement, why_no_doubt
 from mbrl_ros.settings import DRIVING_MODES
 
 PERIOD = 0.1  # s from one to the next
 SPARE = 0.8  # of a step may have passed: whoever is late is not held up any more
 PATIENCE = 5  # periods without an answer, after which it is asked all the same: a late tick is coasted over
 OLD = 1.0  # s, from which on a doubt is no news
-UNKNOWN = "unknown, the model carries no calibration"
+UNKNOWN = "unknown, "  # and why
 
 
 class SecondOpinion:
@@ -64,7 +64,8 @@ class SecondOpinion:
         trust = self._agent.trust
         values = {} if self.disagreement is None else {"disagreement": self.disagreement}
         if trust.calibration is None and self._agent.has_model:
-            return values | {"doubt": UNKNOWN}
+            why = why_no_doubt(self._agent.search.model) or "the model carries no calibration"
+            return values | {"doubt": UNKNOWN + why}
         if trust.doubt is None:
             return values
         share = 0.0 if trust.stopped else trust.share

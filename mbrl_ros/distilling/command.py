@@ -8,6 +8,7 @@ import json
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -21,7 +22,6 @@ from mbrl_ros.distilling.plot import plot_rounds
 from mbrl_ros.distilling.rounds import Round
 from mbrl_ros.distilling.set_up import new_distiller, policy_card
 from mbrl_ros.distilling.visiting import Visits
-from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.native import torch_threads
 from mbrl_ros.learning.models import load_keepsake, load_model
 from mbrl_ros.learning.policies import for_robot
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def taught(run: RunConfig, spec: RobotSpec, name: str) -> tuple[Ensemble, dict, PolicyCard]:
+def taught(run: RunConfig, spec: RobotSpec, name: str) -> tuple[Any, dict, PolicyCard]:
     """The model to learn in, what that has learned from, and the card of the policy that will come of it."""
     layout = FeatureLayout(spec)
     found, keepsake = load_model(name, run.name, layout), load_keepsake(name, run.name, layout)

@@ -19,7 +19,7 @@ from torch import Tensor
 from mbrl_ros.distilling.imagined import Imagined
 from mbrl_ros.distilling.teacher import Teacher
 from mbrl_ros.distilling.valuing import Valuer
-from mbrl_ros.learning.learner import copied
+from mbrl_ros.learning.trained_on import copied
 from mbrl_ros.policies.artefact import to_bytes
 from mbrl_ros.policies.card import PolicyCard
 from mbrl_ros.policies.network import Policy, Value

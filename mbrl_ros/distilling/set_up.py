@@ -11,7 +11,6 @@ from mbrl_ros.distilling.imagined import Imagined
 from mbrl_ros.distilling.rounds import Distiller
 from mbrl_ros.distilling.teacher import Teacher
 from mbrl_ros.distilling.valuing import Valuer
-from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.native import planning_model
 from mbrl_ros.policies.card import PolicyCard, input_names, robot_part
 from mbrl_ros.policies.network import Policy, Value, new_policy
@@ -26,7 +25,7 @@ def new_distiller(
     planner: PlannerConfig,
     config: DistillConfig,
     spec: RobotSpec,
-    model: Ensemble,
+    model,
     starts: Tensor,
     begin_with: tuple[Policy, Value] | None = None,
 ) -> Distiller:

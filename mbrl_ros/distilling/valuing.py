@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from mbrl_ros.control.scoring import decision_cost
 from mbrl_ros.distilling.imagined import Imagined, Robots
-from mbrl_ros.learning.learner import copied
+from mbrl_ros.learning.trained_on import copied
 from mbrl_ros.planners.sampling import correlated_noise
 from mbrl_ros.policies.network import Policy, Value, new_value, seen_from
 from mbrl_ros.settings import CostConfig, MppiConfig, ValueConfig

@@ -46,10 +46,18 @@ class Calibration:
         return 0.5 * (1 + math.erf((expected - math.log(self.usual)) / (self.width * math.sqrt(2))))
 
 
+def why_no_doubt(model) -> str:
+    """Why the disagreement of a model's members says nothing of what it does not know; empty: it does."""
+    if model.members < 2:
+        return "the model has one member, which disagrees with nobody"
+    opinions = getattr(model, "opinions", getattr(model, "networks", model.members))
+    return "" if opinions > 1 else "the model is one network, and its members differ by luck"
+
+
 def calibrated(model, states: np.ndarray, actions: np.ndarray, scales: np.ndarray) -> Calibration | None:
-    """From held-out windows, states (B, STEPS + 1, S) and targets (B, STEPS, A); None where they say nothing,
-    and for a single member, which disagrees with nobody."""
-    if len(states) < FEWEST or model.members < 2:
+    """From held-out windows, states (B, STEPS + 1, S) and targets (B, STEPS, A); None where they say nothing, or where
+    the model's members do."""
+    if len(states) < FEWEST or why_no_doubt(model):
         return None
     with torch.no_grad():
         predicted = through_members(model, torch.from_numpy(states[:, 0]), torch.from_numpy(actions))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -43,6 +43,9 @@ class Step:
     rows: int  # transitions in the data
 
 
+Loss = Callable[[Any, Tensor, Tensor, Step], Tensor]  # of a model, on states (E, B, K + 1, S) and actions (E, B, K, A)
+
+
 @dataclass(frozen=True)
 class Fitted:
     model: Any
@@ -56,18 +59,23 @@ def fit(kind: ModuleType, model, states, actions, config: FitConfig, seed: int =
     others would mean something else: for more data, fit a new one.
     """
     states, actions = torch.as_tensor(states, dtype=torch.float32), torch.as_tensor(actions, dtype=torch.float32)
-    if not (torch.isfinite(states).all() and torch.isfinite(actions).all()):
-        raise ValueError("what a model is fitted to must be finite")
     if states.shape[1] <= config.rollout:
         raise ValueError(f"runs of {states.shape[1] - 1} steps are too short to roll a model for {config.rollout}")
-    model = replace(model, normaliser=_statistics(model, states))
+    model = in_units_of(model, states, actions)
     windows = cut(states, actions, config.rollout)
-    losses = _descended(kind, model, *windows, config, seed)
+    losses = list(descents(kind.loss, model, *windows, config, seed))
     for turn in range(config.corrective):
         own = corrected(model, states, actions, config.drift, config.rollout)
         both = [torch.cat(pair) for pair in zip(windows, own, strict=True)]
-        losses = np.append(losses, _descended(kind, model, *both, config, seed + turn + 1))
-    return Fitted(model, losses)
+        losses += descents(kind.loss, model, *both, config, seed + turn + 1)
+    return Fitted(model, np.array(losses))
+
+
+def in_units_of(model, states: Tensor, actions: Tensor):
+    """The model with the statistics of what it is going to be fitted to, (R, T + 1, S) and (R, T, A)."""
+    if not (torch.isfinite(states).all() and torch.isfinite(actions).all()):
+        raise ValueError("what a model is fitted to must be finite")
+    return replace(model, normaliser=_statistics(model, states))
 
 
 def cut(states: Tensor, actions: Tensor, steps: int) -> tuple[Tensor, Tensor]:
@@ -79,6 +87,11 @@ def cut(states: Tensor, actions: Tensor, steps: int) -> tuple[Tensor, Tensor]:
 
 
 def descend(parameters: Sequence[Tensor], loss: Callable[[int], Tensor], config: FitConfig) -> np.ndarray:
+    """All steps of `stepwise`, the loss of each."""
+    return np.fromiter(stepwise(parameters, loss, config), np.float64, config.steps)
+
+
+def stepwise(parameters: Sequence[Tensor], loss: Callable[[int], Tensor], config: FitConfig) -> Iterator[float]:
     """`config.steps` steps; `loss` of the number of a step. A step without a finite gradient is left out.
 
     The length of each is bounded: by the clipped gradient, and by Adam's own division.
@@ -86,7 +99,6 @@ def descend(parameters: Sequence[Tensor], loss: Callable[[int], Tensor], config:
     for parameter in parameters:
         parameter.requires_grad_(True)
     optimiser = torch.optim.AdamW(parameters, lr=config.rate, weight_decay=config.weight_decay, fused=True)
-    losses = np.zeros(config.steps)
     for step in range(config.steps):
         optimiser.param_groups[0]["lr"] = config.rate * max(LAST_RATE, 1 - step / config.steps)
         with torch.enable_grad():
@@ -95,14 +107,13 @@ def descend(parameters: Sequence[Tensor], loss: Callable[[int], Tensor], config:
         value.backward()
         if torch.isfinite(torch.nn.utils.clip_grad_norm_(parameters, CLIP)):
             optimiser.step()
-        losses[step] = value.item()
+        yield value.item()
     for parameter in parameters:
         parameter.requires_grad_(False)
-    return losses
 
 
-def _descended(kind: ModuleType, model, states: Tensor, actions: Tensor, config: FitConfig, seed: int) -> np.ndarray:
-    """On windows (W, K + 1, S) and (W, K, A)."""
+def descents(loss_of: Loss, model, states: Tensor, actions: Tensor, config: FitConfig, seed: int) -> Iterator[float]:
+    """The loss of each step on windows (W, K + 1, S) and (W, K, A); after the last one the model is fitted."""
     generator, count, members = torch.Generator().manual_seed(seed), len(states), model.networks
     own = resampled(count, members, generator) if config.bootstrap and members > 1 else None
 
@@ -111,9 +122,9 @@ def _descended(kind: ModuleType, model, states: Tensor, actions: Tensor, config:
         if own is not None:
             picked = own.gather(1, picked)
         done = Step(generator, step / config.steps, count)
-        return kind.loss(model, states[picked], actions[picked], done)
+        return loss_of(model, states[picked], actions[picked], done)
 
-    return descend(model.parameters, loss, config)
+    yield from stepwise(model.parameters, loss, config)
 
 
 def resampled(count: int, members: int, generator: Generator) -> Tensor:

@@ -143,8 +143,11 @@ class NativeEnsemble:
             raise MemoryError("no memory for a rollout")
 
 
-def planning_model(model: Ensemble, precision: str = "auto", threads: int = 1) -> NativeEnsemble | FoldedEnsemble:
-    """The fastest form of it that this machine can run; NotCompiled where bf16 is asked for and cannot be had."""
+def planning_model(model, precision: str = "auto", threads: int = 1):
+    """The fastest form of an ensemble that this machine can run; NotCompiled where bf16 is asked for and cannot be had.
+    A model of another kind as it is: it has one form, in torch."""
+    if not isinstance(model, Ensemble):
+        return model
     if precision == "bf16" or (precision == "auto" and not why_not("bf16")):
         return NativeEnsemble(model, "bf16", threads)
     # Four lanes without fused multiply-add, as of old x86, are less than torch makes of them.

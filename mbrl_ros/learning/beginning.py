@@ -8,17 +8,17 @@ better, and nothing is held against the newest.
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from mbrl_ros.dynamics.ensemble import Ensemble, new_ensemble
 from mbrl_ros.dynamics.storage import Card
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.models import Versions
 
-Kept = tuple[Ensemble, Card, bytes]
+Kept = tuple[Any, Card, bytes]
 
 
 def begin_well(
-    learner: Learner, versions: Versions, start: tuple[Ensemble, Card] | None
+    learner: Learner, versions: Versions, start: tuple[Any, Card] | None
 ) -> tuple[Kept | None, dict[int, str]]:
     """`learner` has the data of the run and its newest version; `start`: the model that the run started with.
 
@@ -37,7 +37,7 @@ def begin_well(
     return kept, refused
 
 
-def _objection(learner: Learner, kept: tuple[Ensemble, Card], others: list[Ensemble]) -> str:
+def _objection(learner: Learner, kept: tuple[Any, Card], others: list) -> str:
     """Empty where it is what its card says, where none of the others is better, and where there is no data."""
     model, card = kept
     error = learner.held_out_error(model)
@@ -45,7 +45,7 @@ def _objection(learner: Learner, kept: tuple[Ensemble, Card], others: list[Ensem
     if error is None or error <= tolerance * card.held_out_error:
         return ""
     # Whatever else there is, it should know more than one that has learned nothing.
-    others = [*others, new_ensemble(model.config, learner.layout, learner.config.seed)]
+    others = [*others, learner.candidate.untrained(model)]
     best = min(filter(math.isfinite, map(learner.held_out_error, others)), default=math.inf)
     if error <= tolerance * best:
         return ""

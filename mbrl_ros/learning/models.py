@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +14,15 @@ from mbrl_ros.data import keepsake
 from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.data.whole_file import write_whole
 from mbrl_ros.dynamics.calibration import STEPS, calibrated
-from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, ModelRefused, from_bytes, to_bytes
+from mbrl_ros.kind_settings import ENSEMBLE
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.version_files import VersionFiles
 from mbrl_ros.paths import model_file
 from mbrl_ros.robots.features import FeatureLayout
 
 
-def load_model(model: str, run: str, layout: FeatureLayout) -> tuple[Ensemble, Card] | None:
+def load_model(model: str, run: str, layout: FeatureLayout) -> tuple[Any, Card] | None:
     """`model` as in a run's settings; None for scratch. ModelRefused where the file does not fit the robot."""
     path = model_file(model, run)
     if path is None:
@@ -42,12 +43,13 @@ def save_model(learner: Learner, folder: Path, **more) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "model.safetensors", to_bytes(model, card))
     write_whole(folder / keepsake.FILE, keepsake.to_bytes(learner.buffer, card.layout))
-    text = json.dumps({**asdict(card), "ensemble": asdict(model.config), **more}, indent=2)
+    shape = {"ensemble": asdict(model.config)} if card.kind == ENSEMBLE else {}
+    text = json.dumps({**asdict(card), **shape, **more}, indent=2)
     write_whole(folder / "card.json", (text + "\n").encode())
     return folder / "model.safetensors"
 
 
-def _calibrated_beside(path: Path, model: Ensemble, card: Card, layout: FeatureLayout) -> Card:
+def _calibrated_beside(path: Path, model, card: Card, layout: FeatureLayout) -> Card:
     """By what the model has not learned from of the keepsake beside it: the file, and so its hash, stays as it is."""
     try:
         kept = _beside(path, layout)
@@ -82,7 +84,7 @@ class Versions:
     def keepsake(self) -> dict[str, np.ndarray] | None:
         return _beside(self._folder / "any version", self._layout)
 
-    def newest(self, refused: set[int] = frozenset()) -> tuple[Ensemble, Card, bytes] | None:
+    def newest(self, refused: set[int] = frozenset()) -> tuple[Any, Card, bytes] | None:
         """The newest readable version that was not refused, and its bytes."""
         for content in self._files.newest_first():
             try:

@@ -1,6 +1,7 @@
 """How far learning has come, as bytes: what a restarted learner needs beside its data and versions to go on from there.
 
-Safetensors, so nothing is unpickled: the candidate as any model, the optimiser's memory, and numbers in the header.
+Safetensors, so nothing is unpickled: the candidate as any model, where it outlives a round, the optimiser's memory, and
+numbers in the header.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Counts:
 @dataclass(frozen=True, eq=False)
 class Progress:
     counts: Counts
-    candidate: Ensemble
+    candidate: Ensemble | None  # None: it is fitted anew
     optimiser: dict[str, Tensor]  # as Trainer.optimiser_state gives it
     generator: dict  # state of the random numbers that choose batches
 
@@ -43,10 +44,12 @@ class Progress:
 def progress_bytes(progress: Progress, layout: FeatureLayout) -> bytes:
     counts = progress.counts
     card = Card(layout.spec.name, layout.spec.layout_hash, counts.version, counts.seconds, 0.0, 0.0)
-    candidate = torch.frombuffer(bytearray(to_bytes(progress.candidate, card)), dtype=torch.uint8)
     tensors = {OPTIMISER + name: value.contiguous() for name, value in progress.optimiser.items()}
+    if progress.candidate is not None:
+        content = bytearray(to_bytes(progress.candidate, card))
+        tensors[CANDIDATE] = torch.frombuffer(content, dtype=torch.uint8)
     numbers = json.dumps({"counts": asdict(counts), "generator": progress.generator})
-    return save_tensors(tensors | {CANDIDATE: candidate}, {NUMBERS: numbers})
+    return save_tensors(tensors, {NUMBERS: numbers})
 
 
 def progress_of(content: bytes, layout: FeatureLayout) -> Progress:
@@ -56,7 +59,8 @@ def progress_of(content: bytes, layout: FeatureLayout) -> Progress:
         numbers = json.loads(header[NUMBERS])
         counts, generator = build(Counts, numbers["counts"], "counts"), dict(numbers["generator"])
         tensors = load_tensors(content)
-        candidate, _ = from_bytes(bytes(tensors.pop(CANDIDATE).numpy()), layout)
+        content = tensors.pop(CANDIDATE, None)
+        candidate = None if content is None else from_bytes(bytes(content.numpy()), layout)[0]
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelRefused(f"the progress of learning is damaged: {error}") from error
     return Progress(counts, candidate, {n.removeprefix(OPTIMISER): t for n, t in tensors.items()}, generator)

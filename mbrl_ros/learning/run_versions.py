@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mbrl_ros.data.replay import ReplayBuffer
-from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
 from mbrl_ros.learning.beginning import Kept, begin_well
 from mbrl_ros.learning.learner import Learner
@@ -25,7 +25,7 @@ class RunVersions:
     """
 
     def __init__(
-        self, folder: str, layout: FeatureLayout, first: tuple[Ensemble, Card] | None, error: Callable[[str], None]
+        self, folder: str, layout: FeatureLayout, first: tuple[Any, Card] | None, error: Callable[[str], None]
     ):
         """`first`: the model of the start; `error(text)` hears of what a disk does not take."""
         self._error = error
@@ -38,7 +38,7 @@ class RunVersions:
         self._offered |= {card.version for _, card in [self._first or (None, None)] if card}
 
     @property
-    def newest(self) -> tuple[Ensemble, Card] | tuple[None, None]:
+    def newest(self) -> tuple[Any, Card] | tuple[None, None]:
         """What a learner goes on from."""
         return self.kept[:2] if self.kept else self._first or (None, None)
 
@@ -58,7 +58,7 @@ class RunVersions:
         self._write_down(set(wrong))
         return wrong
 
-    def promoted(self, card: Card, model: Ensemble, content: bytes, buffer: ReplayBuffer) -> None:
+    def promoted(self, card: Card, model, content: bytes, buffer: ReplayBuffer) -> None:
         """It is about to be published."""
         self._offered.add(card.version)
         self.kept = model, card, content

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.surprise import Predictor, Surprises
-from mbrl_ros.dynamics.ensemble import Ensemble
 from mbrl_ros.dynamics.native import planning_model
 from mbrl_ros.dynamics.storage import Card, from_bytes
 from mbrl_ros.nodes.flown import Flown, Version
@@ -14,7 +14,7 @@ from mbrl_ros.nodes.flown import Flown, Version
 
 def flown_model(
     agent: Agent,
-    first: tuple[Ensemble, Card] | None,
+    first: tuple[Any, Card] | None,
     tell: Callable[[str], None],
     note: Callable[[str], None],
     surprises: Surprises | None = None,
@@ -22,7 +22,7 @@ def flown_model(
     """Decides which model `agent` has. One that predicts what `surprises` remembers far worse than the flown one does
     is refused before it is flown."""
 
-    def ready(model: Ensemble, card: Card) -> Version:
+    def ready(model, card: Card) -> Version:
         config = agent.config
         packed = planning_model(model, config.precision, config.threads)
         return Version(Predictor(packed, card.calibration), card.version, identity=card.version)

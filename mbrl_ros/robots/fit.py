@@ -8,6 +8,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from mbrl_ros.config import ConfigError
+from mbrl_ros.kind_settings import ENSEMBLE, kind_config
+from mbrl_ros.known import the
 from mbrl_ros.paths import POLICY, model_file
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import POLICY_MODES, LearnerConfig, PlannerConfig
@@ -40,19 +42,50 @@ def check_turn(config: LearnerConfig, spec: RobotSpec) -> None:
         raise ConfigError(f"learner.train.turn turns a planar base, and {spec.name} has none: set it to false")
 
 
+def check_kind(config: LearnerConfig, spec: RobotSpec) -> None:
+    """Whether the kind of model that is to be learned goes with its own settings, and with the robot."""
+    if config.kind == ENSEMBLE:
+        if config.kind_settings:
+            raise ConfigError("learner.kind_settings is for other kinds than ensemble, whose own are learner.ensemble")
+        return
+    kind_config(config.kind, config.ensemble, config.kind_settings)
+    if check := getattr(the("model", config.kind), "check", None):
+        try:
+            check(spec)
+        except ConfigError as error:
+            raise ConfigError(f"learner.kind {config.kind}: {error}") from error
+
+
+def check_goes_on(config: LearnerConfig, kind: str) -> None:
+    """Whether a learner can go on from a model of that kind."""
+    if kind != config.kind:
+        raise ConfigError(
+            f"a model of kind {kind} is there, and learner.kind is {config.kind}, which does not go on from it: start "
+            f"with --model scratch, or --set learner.kind={kind}, or --no-learner"
+        )
+
+
+def check_device(planner: PlannerConfig, learner: LearnerConfig) -> None:
+    """Whether what is learned can be planned through where it is to be."""
+    if planner.device != "cpu" and planner.learning and learner.kind not in (ENSEMBLE, "l2"):
+        raise ConfigError(
+            f"planner.device {planner.device}: a model of kind {learner.kind} plans on the processor; take device cpu"
+        )
+
+
 def check_distilling(config: LearnerConfig) -> None:
     """How far it comes depends on how fast the machine is, and lockstep is there for runs that do not."""
     if config.lockstep and config.distill.live:
         raise ConfigError("learner.distill.live does not go with lockstep: leave one of them out")
 
 
-def check_model(file: Path, spec: RobotSpec) -> None:
-    """By the card in the file's header alone; whoever loads the weights looks at each of them."""
+def check_model(file: Path, spec: RobotSpec) -> str:
+    """By the card in the file's header alone; whoever loads the weights looks at each of them. Returns its kind."""
     try:
         with safe_open(file, framework="np") as opened:
             metadata = opened.metadata() or {}
         card = json.loads(metadata.get("card", "{}"))
-        robot, layout = card.get("robot"), card.get("layout")
+        robot, layout, kind = card.get("robot"), card.get("layout"), card.get("kind", ENSEMBLE)
     except (SafetensorError, OSError, AttributeError, ValueError) as error:
         raise ConfigError(f"{file} is not a model file: {error}. Make one with `mbrl train`") from error
     if layout != spec.layout_hash:
@@ -60,6 +93,7 @@ def check_model(file: Path, spec: RobotSpec) -> None:
             f"{file} is a model of robot {robot!r} and does not fit {spec.name!r}: joints, gains, features or dt "
             "differ. Train one with `mbrl train`, or start with --model scratch"
         )
+    return kind
 
 
 def policy_file(planner: PlannerConfig, run: str) -> Path | None:

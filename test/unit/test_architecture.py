@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "mbrl_ros"
 
-L0 = "types config known search_settings settings runs parameters paths content compiled authentic"
+L0 = "types config known kind_settings search_settings settings runs parameters paths content compiled authentic"
 LAYERS = (
     tuple(L0.split()),
     ("robots", "safety", "tasks", "data", "dynamics"),

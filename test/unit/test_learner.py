@@ -8,8 +8,10 @@ import torch
 from learning_driver import CARTPOLE, GO1, linear_run, quick_config
 
 from mbrl_ros.dynamics.storage import Card, from_bytes, to_bytes
-from mbrl_ros.learning.learner import Learner, copied, mirrored_half
+from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.models import Versions, load_model, save_model
+from mbrl_ros.learning.symmetry import mirrored_half
+from mbrl_ros.learning.trained_on import copied
 from mbrl_ros.learning.version_files import KEPT
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import TrainConfig
@@ -38,7 +40,7 @@ def trained_round(learner):
 def spoil(learner, value):
     """Makes the candidate worse: every member adds `value` to the change it predicts."""
     with torch.no_grad():
-        learner._trainer.model.biases[-1].fill_(value)
+        learner.candidate.trainer.model.biases[-1].fill_(value)
 
 
 def test_the_first_training_waits_for_its_seconds_of_data():
@@ -268,7 +270,7 @@ def test_a_robot_without_a_mirror_in_its_file_is_not_mirrored():
 
 
 def content(version, seconds=10.0, seed=0) -> bytes:
-    model = learner(seed=seed)._trainer.model
+    model = learner(seed=seed).candidate.trainer.model
     return to_bytes(model, Card("cartpole", CARTPOLE.layout_hash, version, seconds, 0.5, 0.5))
 
 

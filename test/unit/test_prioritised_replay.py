@@ -99,9 +99,9 @@ def test_counts_say_how_much_a_window_weighs_in_a_step():
     made = learner(replay="prioritised")
     states, actions = made.buffer.sequences(made.buffer.starts(4, False)[:32][None].repeat(3, 0), 4)
     windows = torch.from_numpy(states), torch.from_numpy(actions)
-    each = made._trainer.errors(*windows)
+    each = made.candidate.trainer.errors(*windows)
     assert each.shape == (3, 32)
     counts = torch.zeros(3, 32)
     counts[:, 5] = 32.0
-    loss = made._trainer.step(*windows, counts)
+    loss = made.candidate.trainer.step(*windows, counts)
     assert loss == pytest.approx(float(each[:, 5].mean()), rel=1e-5)

@@ -71,7 +71,7 @@ def test_a_candidate_whose_members_have_become_one_is_not_promoted_for_its_calib
     trained_round(one)
     spoil(one, 0.05)
     with torch.no_grad():
-        for parameter in one._trainer.model.parameters:
+        for parameter in one.candidate.trainer.model.parameters:
             parameter.copy_(parameter[:1].expand_as(parameter).clone())
     verdict = one.judge()
     assert not verdict.promoted and verdict.objection.startswith("calibration: ")

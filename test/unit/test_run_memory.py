@@ -166,9 +166,9 @@ def test_of_planners_whose_clock_was_set_back_nothing_is_learned_twice_or_too_la
 
 def test_the_optimiser_goes_on_with_what_it_remembered(tmp_path):
     before = Process(tmp_path).comes(RUN[:160]).learner
-    state = before._trainer.optimiser_state()
+    state = before.candidate.trainer.optimiser_state()
     found = progress_of(progress_bytes(before.progress(), LAYOUT), LAYOUT)
-    assert state.keys() == found.optimiser.keys() and len(state) == 3 * len(before._trainer.model.parameters)
+    assert state.keys() == found.optimiser.keys() and len(state) == 3 * len(before.candidate.trainer.model.parameters)
     assert all(torch.equal(state[name], found.optimiser[name]) for name in state)
     assert found.generator == before._generator.bit_generator.state
 
@@ -185,9 +185,9 @@ def test_progress_that_does_not_fit_is_refused_and_changes_nothing(tmp_path):
     ]
     for other in spoilt:
         learner = Learner(CARTPOLE, quick_config(), *from_bytes(to_bytes(one.incumbent, one.card), LAYOUT))
-        trainer = learner._trainer
+        trainer = learner.candidate.trainer
         with pytest.raises(ModelRefused):
             learner.go_on(other)
-        assert learner._trainer is trainer and learner.rounds == 0
+        assert learner.candidate.trainer is trainer and learner.rounds == 0
     with pytest.raises(ModelRefused):
         progress_of(progress_bytes(progress, LAYOUT), FeatureLayout(GO1))

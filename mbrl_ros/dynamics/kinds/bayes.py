@@ -58,6 +58,8 @@ class Bayes:
     def members(self) -> int:
         return self.config.members
 
+    opinions = members  # of networks that are drawn, however many are fitted
+
     @property
     def parameters(self) -> list[Tensor]:
         return [*self.means.parameters, *self.log_sigma]

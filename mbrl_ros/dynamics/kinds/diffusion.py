@@ -24,6 +24,8 @@ from mbrl_ros.dynamics.sizes import Sizes, after, normalised, normalised_change
 CLOCK = 5  # numbers that tell the network the time
 FARTHEST = 5.0  # standard deviations of a step that a sample may be
 
+SINGLE_STEPS = True  # the loss knows nothing of windows
+
 
 @dataclass(frozen=True)
 class Config:

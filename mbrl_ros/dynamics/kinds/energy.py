@@ -30,6 +30,8 @@ FIRST, LAST = 0.03, 0.001  # step of a Langevin chain, from first to last
 STEEPEST = 20.0  # gradient that a chain follows at most
 MOST_OFFERED = 256  # changes that q is made of
 
+SINGLE_STEPS = True  # the loss knows nothing of windows
+
 
 @dataclass(frozen=True)
 class Config:

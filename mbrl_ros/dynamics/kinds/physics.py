@@ -19,8 +19,12 @@ from mbrl_ros.dynamics.ensemble import Normaliser
 from mbrl_ros.dynamics.fitting import Step
 from mbrl_ros.dynamics.sizes import Sizes
 from mbrl_ros.dynamics.training import SMOOTH_L1
-from mbrl_ros.known import LAWS, the
+from mbrl_ros.known import the
+from mbrl_ros.paths import share
 from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.spec import RobotSpec, load_robot
+
+STRIDE = 200.0  # few numbers, each with a range of its own, go far in a step
 
 
 @dataclass(frozen=True)
@@ -55,18 +59,30 @@ class Physics:
     differentiable_rollout = rollout
 
 
+def check(spec: RobotSpec) -> None:
+    """ConfigError where the robot's law of motion has nothing to be found, or where it has none."""
+    if not _has_unknowns(spec):
+        names = sorted(path.stem for path in (share() / "config" / "robots").glob("*.yaml"))
+        others = ", ".join(name for name in names if _has_unknowns(load_robot(name)))
+        raise ConfigError(
+            f"physics needs a robot whose file names a law of motion with unknown constants: {others or 'none has'}; "
+            f"{spec.name} has none"
+        )
+
+
+def _has_unknowns(spec: RobotSpec) -> bool:
+    return bool(spec.law) and hasattr(the("law", spec.law), "UNKNOWN")
+
+
 def new(config: Config, layout: FeatureLayout, seed: int) -> Physics:
     """Every constant in the geometric middle of its range; there is nothing random about it."""
-    spec = layout.spec if isinstance(layout, FeatureLayout) else None
-    ranges = getattr(the("law", spec.law), "UNKNOWN", None) if spec and spec.law else None
-    if not ranges:
-        laws = [name for name in LAWS if hasattr(the("law", name), "UNKNOWN")]
-        raise ConfigError(
-            "a model of physics needs the layout of a robot whose law of motion has unknown constants, one of "
-            f"{', '.join(laws)}; got {f'robot {spec.name}' if spec else layout}"
-        )
-    share = [((low * high) ** 0.5 - low) / (high - low) for low, high in ranges.values()]
-    sizes, theta = Sizes.of(layout), torch.logit(torch.tensor(share))
+    if not isinstance(layout, FeatureLayout):
+        raise ConfigError(f"a model of physics needs the layout of a robot, which names a law of motion; got {layout}")
+    spec = layout.spec
+    check(spec)
+    ranges = the("law", spec.law).UNKNOWN
+    middle = [((low * high) ** 0.5 - low) / (high - low) for low, high in ranges.values()]
+    sizes, theta = Sizes.of(layout), torch.logit(torch.tensor(middle))
     return Physics(AnalyticModel(spec), ranges, theta, sizes.normaliser, sizes.action_offset, sizes.action_scale)
 
 

@@ -21,6 +21,9 @@ from mbrl_ros.dynamics.sizes import Sizes, normalised
 from mbrl_ros.dynamics.training import SMOOTH_L1
 from mbrl_ros.robots.features import FeatureLayout
 
+STANDS_ON = physics  # which is fitted first, where both are to be fitted
+check = physics.check
+
 
 @dataclass(frozen=True)
 class Config:
