@@ -21,10 +21,9 @@ from mbrl_ros.kind_settings import as_text, kind_config, single_steps
 from mbrl_ros.known import the
 from mbrl_ros.learning.symmetry import as_seen
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import LearnerConfig
+from mbrl_ros.settings import LearnerConfig, TrainConfig
 
 MORE = 0.25  # share of the data that a round was fitted to, after which the next is due
-STRIDE = 3.0  # times learner.train.rate, with which a fit begins: it ends with nearly nothing
 SEEDS = 2**31
 
 
@@ -63,7 +62,8 @@ class FittedAnew:
         self, kind: ModuleType, model, windows: list[Tensor], generator: np.random.Generator, seed: int
     ) -> Iterator[float]:
         train = self._config.train
-        rate = min(1.0, train.rate * getattr(kind, "STRIDE", STRIDE))
+        usual = getattr(kind, "RATE", FitConfig().rate)  # at the start: it falls to nearly nothing
+        rate = min(1.0, usual * train.rate / TrainConfig().rate)
         shape = self._config.first_steps, train.batch, rate, train.weight_decay, self._steps, train.bootstrap
 
         def loss(model, states: Tensor, actions: Tensor, step) -> Tensor:

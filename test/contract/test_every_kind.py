@@ -1,5 +1,7 @@
 """What every kind of learned model must do, whatever it is inside: be built by name, be fitted, be rolled out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,8 @@ import torch
 from mbrl_ros.bench.models_toys import DT, driven
 from mbrl_ros.config import ConfigError
 from mbrl_ros.dynamics.fitting import FitConfig, fit
+from mbrl_ros.dynamics.storage import Card, from_bytes, to_bytes
+from mbrl_ros.kind_settings import as_text
 from mbrl_ros.known import MODELS, the
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
@@ -59,6 +63,21 @@ def test_the_same_seed_gives_the_same_model_and_the_same_future(name):
 
 
 @every_kind
+def test_what_is_read_from_a_file_foresees_the_same(name):
+    kind, model = made(name, seed=3)
+    model = fit(kind, model, *recording(), FitConfig(steps=3, batch=8), seed=4).model
+    card = Card("car", CAR.spec.layout_hash, 1, 12.0, 0.1, 0.9, kind=name, kind_settings=as_text(kind.Config()))
+    if name == "ensemble":
+        card = replace(card, kind_settings="")
+    read, found = from_bytes(to_bytes(model, card), CAR)
+    assert found == card
+    for one in (model, read):
+        if hasattr(one, "generator"):
+            one.generator.manual_seed(5)
+    assert torch.equal(read.rollout(*question(read)), model.rollout(*question(model)))
+
+
+@every_kind
 def test_what_comes_later_changes_nothing_before(name):
     paths = []
     for late in (0.0, 0.5):
@@ -90,7 +109,7 @@ def test_what_offers_a_gradient_has_one(name):
     assert torch.isfinite(actions.grad).all() and actions.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("name", ["gaussian", "diffusion", "bayes"])
+@every_kind
 def test_candidates_are_compared_under_equal_luck(name):
     _, model = made(name)
     states, actions = question(model)

@@ -105,6 +105,13 @@ def test_the_new_planner_does_the_new_task_with_what_was_learned(followed):
     assert float(re.search(r"aslant (\d+)% of the last 5 s", said)[1]) >= 90
 
 
+def test_the_new_model_is_learned_kept_and_read_again(followed):
+    for command in ("mbrl train pendulum_mpc", "mbrl eval pendulum_mpc --model runs/waves"):
+        status, said = followed[command]
+        assert status == 0
+        assert float(re.search(r"upright (\d+)% of the last 5 s", said)[1]) >= 80
+
+
 def test_the_new_model_swings_the_pendulum_up_with_the_new_planner(followed):
     _, said = followed["program"]
     came = ast.literal_eval(re.search(r"\{.*upright_share.*\}", said)[0])

@@ -24,7 +24,7 @@ from mbrl_ros.paths import share
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
 
-STRIDE = 200.0  # few numbers, each with a range of its own, go far in a step
+RATE = 0.2  # of fitting: three numbers have to travel, not thousands of weights
 
 
 @dataclass(frozen=True)
