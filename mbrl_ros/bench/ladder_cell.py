@@ -129,6 +129,7 @@ def _judged(rung: Rung, run: RunConfig, spec: RobotSpec, model, policy, budget: 
         "outside": float(np.mean(outside)) if outside else None,
         "falls": falls,
         "decision_ms": float(np.median(took)),
+        **({"no_plans": session.no_plans} if session.no_plans else {}),
     }
 
 

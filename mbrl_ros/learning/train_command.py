@@ -51,6 +51,8 @@ class Curve:
     error: list[float] = field(default_factory=list)  # held out
     promoted: list[bool] = field(default_factory=list)
     falls: list[float] = field(default_factory=list)  # when
+    no_plans: int = 0  # steps without a plan
+    why_no_plan: str = ""  # in the last of them
     evaluations: list[dict] = field(default_factory=list)
 
 
@@ -158,6 +160,12 @@ def _learn(run: RunConfig, args, at: list[float], commands, console: Console) ->
             f"{run.learner.first_seconds:g} s of data (learner.first_seconds)"
         )
     curve.evaluations[-1]["falls_learning"] = len(curve.falls)
+    curve.no_plans, curve.why_no_plan = session.no_plans, session.why_no_plan
+    if curve.no_plans:
+        console.print(
+            f"seed {seed}: no plan in {curve.no_plans} of {session.steps} steps while learning: {curve.why_no_plan}",
+            style="yellow", markup=False, highlight=False,
+        )  # fmt: skip
     falls = ", ".join(f"{t:.1f} s" for t in curve.falls) or "none"
     console.print(f"seed {seed}: falls while learning: {falls}; {learner.promoted} of {learner.proposed} promoted")
     return curve, learner

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from mbrl_ros import known
 from mbrl_ros.bench import ladder_climb
 from mbrl_ros.bench.ladder import MODELS, PLANNERS, RUNGS, TASKS, TREATMENTS, Rung, excuse
 from mbrl_ros.bench.ladder_budgets import BUDGETS, GRADIENT_PASSES, QUICK
-from mbrl_ros.bench.ladder_cell import settled
+from mbrl_ros.bench.ladder_cell import _judged, settled
 from mbrl_ros.bench.ladder_models import PASSES, of_kind
 from mbrl_ros.bench.ladder_rows import interval, row
 from mbrl_ros.bench.ladder_table import COLUMNS, excuses, line, markdown
@@ -209,3 +210,16 @@ def test_unknown_rungs_no_seeds_and_no_data_are_refused(capsys):
     assert "no rung 'cme'. Known: shooting, cem" in capsys.readouterr().err
     assert main(["bench", "ladder", "--seeds", "0"]) == 2
     assert main(["bench", "ladder", "--seconds", "0"]) == 2
+
+
+def test_a_cell_says_how_many_steps_had_no_plan_and_only_then():
+    still = Counting(1)
+    found = []
+    for lost in (False, True):
+        budget = replace(BUDGETS["pendulum"], judged=0.3)
+        run = settled(load_run(budget.run), rung("planner gradient"), budget)
+        if lost:
+            still.differentiable_rollout = lambda states, actions: still.rollout(states, actions) * torch.nan
+        found.append(_judged(rung("planner gradient"), run, load_robot("pendulum"), still, None, budget, 0))
+    assert "no_plans" not in found[0]
+    assert found[1]["no_plans"] == 6  # all of 0.3 s at 20 Hz

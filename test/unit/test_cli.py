@@ -199,3 +199,17 @@ def test_value_that_begins_with_a_minus_is_taken_for_a_value():
         "--commands=-0.2,0,0;0,0,1",
         "--demo",
     ]
+
+
+@pytest.mark.parametrize(
+    ("run", "setting", "reason"),
+    [
+        ("hand_mpc", "planner.planner=mcts", "3^9 choices a step"),
+        ("pendulum_mpc", "planner.planner=gradient", "needs a model with a gradient"),
+    ],
+)
+def test_a_planner_that_never_had_a_plan_is_not_judged_by_figures(capsys, tmp_path, run, setting, reason):
+    report = tmp_path / "report.json"
+    status, said, error = mbrl(capsys, "eval", run, "--model", "oracle", "--set", setting, "--report", str(report))
+    assert status == 2 and reason in error and "no plan in any of" in error
+    assert "last 5 s" not in said and not report.exists()
