@@ -69,8 +69,6 @@ def excuse(task: str, rung: Rung) -> str:
     """Why the rung is not climbed on this task; empty where it is."""
     if rung.model == "physics" and task not in STRUCTURED:
         return "its law of motion has no unknown constants (robots/laws/), or it has none"
-    if rung.planner == "gradient" and task == "rover":
-        return "motions are chosen by number: the choice has no slope, only a softmax in its place has one"
     if rung.planner == "mcts" and task not in SEARCHED:
         return "decisions are continuous, and three values of each would not do"
     if rung.planner == SHIPPED and task not in DISTILLED:

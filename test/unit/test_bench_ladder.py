@@ -86,7 +86,7 @@ def test_what_does_not_apply_says_why():
         "cliff",
         "rover",
     ]
-    assert "no slope" in excuse("rover", rung("planner gradient"))
+    assert not excuse("rover", rung("planner gradient"))  # votes for motions have a slope, through learned models
     assert all(excuse(task, rung("outside mbrl-lib PETS")) for task in TASKS)
     assert not any(excuse(task, BASE) for task in TASKS)
 
