@@ -16,6 +16,7 @@ from mbrl_ros.paths import PARAMETERS, model_file
 from mbrl_ros.robots.fit import (
     check_distilling,
     check_gait,
+    check_members,
     check_model,
     check_policy,
     check_primitives,
@@ -167,6 +168,8 @@ def _check_fit(run: RunConfig, options: Options) -> None:
         raise ConfigError(
             "lockstep waits for what the guard says, and in mode observe none runs. Leave one of them out"
         )
+    if planner.learning and planner.model == "scratch":
+        check_members(planner, run.learner.ensemble.members)
     check_distilling(run.learner)
     check_turn(run.learner, spec)
     if not options.hardware and spec.scene and not spec.scene_path.is_file():

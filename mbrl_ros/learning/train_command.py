@@ -24,6 +24,7 @@ from mbrl_ros.learning.learning_curve import plot_curves
 from mbrl_ros.learning.models import save_model
 from mbrl_ros.learning.session import Session
 from mbrl_ros.paths import check_out
+from mbrl_ros.robots.fit import check_members
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import RunConfig, load_run, with_settings
 from mbrl_ros.settings import ACTION_MAP_NAMES
@@ -59,7 +60,7 @@ class Curve:
 def run(args: argparse.Namespace) -> int:
     run = with_settings(load_run(args.run_name, args.action_map), args.settings)
     judging.check(args, run)
-    _check_plans_alone(run)
+    check(run)
     check_out(args.out)
     at = _evaluated_at(args, run.learner.first_seconds)
     if args.perfect_state:
@@ -88,7 +89,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_plans_alone(run: RunConfig) -> None:
+def check(run: RunConfig) -> None:
+    """Whether it can learn from nothing, and plans alone."""
+    check_members(run.planner, run.learner.ensemble.members)
     for setting in run.planner.guided:
         name = setting.split()[0]
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Whether a run fits its robot: said before anything starts, and where the parts are built. No torch."""
+"""Whether a run fits its robot, and its parts each other: said before it starts, and where they are built. No torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from safetensors import SafetensorError, safe_open
 from mbrl_ros.config import ConfigError
 from mbrl_ros.paths import POLICY, model_file
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import POLICY_MODES, LearnerConfig, PlannerConfig
+from mbrl_ros.search_settings import Drawn
+from mbrl_ros.settings import POLICY_MODES, SHARED_OUT, LearnerConfig, PlannerConfig
+
+LEAST_CANDIDATES = 4  # of a search: two of them are the plan before and the prior
 
 
 def check_gait(spec: RobotSpec) -> None:
@@ -38,6 +41,28 @@ def check_driven(spec: RobotSpec) -> None:
 def check_turn(config: LearnerConfig, spec: RobotSpec) -> None:
     if config.train.turn and not spec.planar:
         raise ConfigError(f"learner.train.turn turns a planar base, and {spec.name} has none: set it to false")
+
+
+def check_members(planner: PlannerConfig, members: int) -> None:
+    """Whether a model with so many members can be planned with, and explored by."""
+    check_samples(planner, members)
+    if planner.mode == "explore" and planner.explore.by == "disagreement" and members < 2:
+        raise ConfigError(
+            "planner.explore.by disagreement: a model with one member disagrees with nobody, so nothing would be worth "
+            "seeing. Take learner.ensemble.members of 2 and more, or planner.explore.by=counts"
+        )
+
+
+def check_samples(planner: PlannerConfig, members: int) -> None:
+    """Where each candidate goes through all members, there are so many fewer of them than `samples`."""
+    drawn = planner.planner != "prior" and isinstance(planner.search, Drawn)
+    least = LEAST_CANDIDATES * members
+    if drawn and planner.treatment not in SHARED_OUT and planner.search.samples < least:
+        raise ConfigError(
+            f"planner.{planner.searching}.samples {planner.search.samples}: shared among {members} members, of the "
+            f"{planner.search.samples // members} candidates of a plan two are the plan before and the prior, so that "
+            f"plans would hardly move. Take {least} and more"
+        )
 
 
 def check_distilling(config: LearnerConfig) -> None:
