@@ -60,10 +60,11 @@ def new(config: Config, layout: FeatureLayout, seed: int) -> Physics:
     spec = layout.spec if isinstance(layout, FeatureLayout) else None
     ranges = getattr(the("law", spec.law), "UNKNOWN", None) if spec and spec.law else None
     if not ranges:
+        given = getattr(getattr(layout, "spec", None), "name", layout)  # of a robot or an environment; else sizes
         laws = [name for name in LAWS if hasattr(the("law", name), "UNKNOWN")]
         raise ConfigError(
             "a model of physics needs the layout of a robot whose law of motion has unknown constants, one of "
-            f"{', '.join(laws)}; got {f'robot {spec.name}' if spec else layout}"
+            f"{', '.join(laws)}; got {given}"
         )
     share = [((low * high) ** 0.5 - low) / (high - low) for low, high in ranges.values()]
     sizes, theta = Sizes.of(layout), torch.logit(torch.tensor(share))
