@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mbrl_ros.bench.intervals import interval
+from mbrl_ros.bench.intervals import Interval, interval
 from mbrl_ros.bench.kept import Kept
 from mbrl_ros.config import ConfigError
 
@@ -41,9 +41,11 @@ class Bar:
     def holds(self, value: float) -> bool:
         return bool(self.low <= value <= self.high)
 
-    def tells(self, interval: tuple[float, float]) -> bool:
-        """Whether all of the interval is on one side of it."""
-        low, high = interval
+    def tells(self, sure: Interval | None) -> bool:
+        """Whether all of the interval is on one side of it; of a single seed nothing is known."""
+        if sure is None:
+            return False
+        low, high = sure
         return self.holds(low) == self.holds(high) and not (low < self.low and high > self.high)
 
     def __str__(self) -> str:
@@ -63,7 +65,7 @@ class Figure:
     bar: str  # empty: none
     holds: bool | None  # whether the mean is within the bar
     seeds: tuple[float, ...]  # of each seed
-    interval: tuple[float, float]  # 95%, of the mean
+    interval: Interval | None  # 95%, of the mean
     told: bool | None = None  # whether the interval is all within the bar, or all outside
 
     @property

@@ -68,6 +68,6 @@ def table(suite: str, figures: list[Figure]) -> Table:
         shown.add_column(column, justify="left" if column in ("what", "bar") else "right")
     for figure in figures:
         mean, least, most = (f"{number:.3g}" for number in (figure.value, figure.lowest, figure.highest))
-        sure = " .. ".join(f"{number:.3g}" for number in figure.interval)
+        sure = " .. ".join(f"{number:.3g}" for number in figure.interval or ()) or "-"
         shown.add_row(figure.what, mean, sure, least, most, str(len(figure.seeds)), figure.bar, figure.verdict)
     return shown

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mbrl_ros import known
 from mbrl_ros.bench.contenders import has
+from mbrl_ros.settings import TREATMENTS
 
-PLANNERS = ("shooting", "cem", "icem", "mppi", "gradient", "mcts")
-MODELS = ("l2", "gaussian", "ensemble", "bayes", "energy", "diffusion", "physics")
-TREATMENTS = ("expectation", "ts1", "ts1_mean", "tsinf", "pessimism", "optimism", "cvar")
+PLANNERS = tuple(name for name in known.PLANNERS if name != "prior")  # which looks at no model
+MODELS = tuple(name for name in known.MODELS if name != "residual")  # whose law is to be fitted before its networks
 TASKS = ("pendulum", "cartpole", "car", "cliff", "rover", "hand", "quadruped")
 BASE = "mppi", "ensemble", "expectation"
 SHIPPED, PEER = "policy", "pytorch_mppi"  # what decides in place of one of our planners
@@ -40,6 +41,12 @@ class Rung:
     @property
     def is_base(self) -> bool:
         return (self.planner, self.model, self.treatment) == BASE
+
+    @property
+    def twin(self) -> str:
+        """The rung before it that is the same on another axis; empty: there is none."""
+        same = [str(rung) for rung in RUNGS[: RUNGS.index(self)] if rung.cell == self.cell and not rung.is_base]
+        return next(iter(same), "")
 
     def __str__(self) -> str:
         return f"{self.axis} {self.name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     torch.set_num_threads(1)
     config = {
         "budgets": {task: asdict(budget) for task, budget in budgets.items()},
+        "settings": {task: _settings(budget) for task, budget in budgets.items()},
         "quick": args.quick,
         "torch": torch.__version__,
     }
@@ -115,7 +117,17 @@ def _budgets(args: argparse.Namespace) -> dict[str, Budget]:
     found = {task: replace(budget, seconds=budget.seconds * args.seconds) for task, budget in BUDGETS.items()}
     if not args.quick:
         return found
-    return {task: quick(budget, load_robot(load_run(budget.run).planner.robot).dt) for task, budget in found.items()}
+    return {task: quick(budget, _dt(budget)) for task, budget in found.items()}
+
+
+def _settings(budget: Budget) -> str:
+    """Of the run and its robot, all that their files say: what was found with others is not gone on with."""
+    run = load_run(budget.run)
+    return hashlib.sha256(repr((run, load_robot(run.planner.robot))).encode()).hexdigest()[:12]
+
+
+def _dt(budget: Budget) -> float:
+    return load_robot(load_run(budget.run).planner.robot).dt
 
 
 def _rows(
@@ -131,7 +143,7 @@ def _rows(
 
     base = next(rung for rung in RUNGS if rung.is_base)
     return [
-        row(task, rung, why := excuse(task, rung), [] if why else of(task, rung), of(task, base))
+        row(task, rung, why := excuse(task, rung), [] if why else of(task, rung), of(task, base), _dt(budgets[task]))
         for task, rungs in chosen
         for rung in rungs
     ]

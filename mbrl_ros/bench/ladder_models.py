@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -13,6 +14,7 @@ from mbrl_ros.bench.ladder_budgets import Budget
 from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.dynamics.evaluation import HeldOut
 from mbrl_ros.dynamics.fitting import FitConfig, fit
+from mbrl_ros.dynamics.kinds import physics
 from mbrl_ros.dynamics.storage import Card
 from mbrl_ros.known import the
 from mbrl_ros.learning.learner import Verdict
@@ -41,6 +43,8 @@ class Refits:
         self.kind, self._config = the("model", name), of_kind(name, config.ensemble)
         rollout = 1 if name in SINGLE_STEPS else min(config.train.rollout, ROLLOUT)
         self._fit = FitConfig(steps=budget.steps, batch=budget.batch, rollout=rollout)
+        if name == "physics":
+            self._fit = replace(self._fit, rate=physics.RATE, weight_decay=0.0)
         self.buffer = ReplayBuffer(config.capacity, self.layout.size, len(spec.actuated), spec.dt_ns)
         self.incumbent, self._newest, self.version, self.fit_seconds = None, None, 0, 0.0
         self._turn = config.train.turn

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mbrl_ros.bench.intervals import Interval, interval
 from mbrl_ros.bench.ladder import Rung
 
-# Student's t at 97.5%, of 1, 2, ... degrees of freedom; the normal one from there on
-T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-        2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045)  # fmt: skip
-NORMAL975 = 1.960
 PAYS, LOSES, EITHER, IS_BASE = "pays", "loses", "cannot be told", "the base"
 
 Cell = dict[str, float | None]
@@ -28,16 +25,17 @@ class Row:
     planner: str
     model: str
     treatment: str
+    twin: str  # the rung before it that is the same; empty: none
     excuse: str  # why it was not climbed; empty where it was
     seeds: int
     unflown: int  # of these, with no model at the end: the robot stood
     returns: tuple[float, ...]  # of each seed
     mean: float | None
-    interval: tuple[float, float] | None  # 95%, by Student's t; of two seeds and more
+    interval: Interval | None  # 95%, by Student's t; of two seeds and more
     lowest: float | None
     highest: float | None
     gain: float | None  # over the base of the task, seed by seed
-    gain_interval: tuple[float, float] | None
+    gain_interval: Interval | None
     verdict: str  # whether the gain is beyond its interval
     at_goal: float | None  # share of the episode
     outside: float | None  # share of it beyond the bounds of the state
@@ -46,9 +44,10 @@ class Row:
     robot_seconds: float | None  # of real data
     fit_seconds: float | None  # of processor time
     decision_ms: float | None  # of processor time
+    step_ms: float  # what there is time for
 
 
-def row(task: str, rung: Rung, excuse: str, cells: Sequence[Cell], base: Sequence[Cell]) -> Row:
+def row(task: str, rung: Rung, excuse: str, cells: Sequence[Cell], base: Sequence[Cell], dt: float) -> Row:
     """`cells` of this rung and `base` of the task's base, seed by seed; either may be empty."""
     returns = tuple(float(cell["return"]) for cell in cells)
     gains = [cell["return"] - other["return"] for cell, other in zip(cells, base, strict=False)]
@@ -59,7 +58,7 @@ def row(task: str, rung: Rung, excuse: str, cells: Sequence[Cell], base: Sequenc
         return float(np.mean(known)) if known else None
 
     return Row(
-        task, rung.axis, rung.name, rung.planner, rung.model, rung.treatment, excuse,
+        task, rung.axis, rung.name, rung.planner, rung.model, rung.treatment, rung.twin, excuse,
         seeds=len(cells),
         unflown=sum(bool(cell.get("unflown")) for cell in cells),
         returns=returns,
@@ -77,20 +76,11 @@ def row(task: str, rung: Rung, excuse: str, cells: Sequence[Cell], base: Sequenc
         robot_seconds=mean("robot_seconds"),
         fit_seconds=mean("fit_seconds"),
         decision_ms=mean("decision_ms"),
+        step_ms=1e3 * dt,
     )  # fmt: skip
 
 
-def interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """95% of the mean, by Student's t; None of fewer than two."""
-    count = len(values)
-    if count < 2:
-        return None
-    t = T975[count - 2] if count - 2 < len(T975) else NORMAL975
-    mean, off = float(np.mean(values)), t * float(np.std(values, ddof=1)) / count**0.5
-    return mean - off, mean + off
-
-
-def verdict(rung: Rung, gain: tuple[float, float] | None) -> str:
+def verdict(rung: Rung, gain: Interval | None) -> str:
     """By one interval a rung: of dozens of rungs that are worth the same, one in twenty still gets a word."""
     if rung.is_base:
         return IS_BASE

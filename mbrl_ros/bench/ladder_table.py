@@ -13,6 +13,7 @@ COLUMNS = (
     "at goal", "outside", "falls", "while learning", "robot s", "fit s", "ms",
 )  # fmt: skip
 NOT_HERE = "not here"
+TOO_LONG = " > a step"  # what decides takes longer than there is time for: judged as if it did not
 MARKS = {PAYS: "▲", LOSES: "▼", IS_BASE: "◆"}
 
 
@@ -66,7 +67,8 @@ def overview(rows: Sequence[Row]) -> str:
 def line(row: Row) -> list[str]:
     """As many words as there are columns; why a rung was not climbed, `excuses` say."""
     stood = f" ({row.unflown} of {row.seeds} without a model)" if row.unflown else ""
-    about = [row.task, f"{row.axis} {row.name}{stood}", row.planner, row.model, row.treatment]
+    twin = f" = {row.twin}" if row.twin and row.seeds else ""
+    about = [row.task, f"{row.axis} {row.name}{twin}{stood}", row.planner, row.model, row.treatment]
     if row.excuse:
         return [*about, NOT_HERE, *[""] * (len(COLUMNS) - len(about) - 1)]
     gain = "" if row.gain is None else f"{row.gain:+.1f}"
@@ -85,7 +87,7 @@ def line(row: Row) -> list[str]:
         "-" if row.learning_falls is None else f"{row.learning_falls:.1f}",
         f"{row.robot_seconds:.0f}",
         "-" if row.fit_seconds is None else f"{row.fit_seconds:.1f}",
-        f"{row.decision_ms:.1f}",
+        f"{row.decision_ms:.1f}{TOO_LONG if row.decision_ms > row.step_ms else ''}",
     ]
 
 

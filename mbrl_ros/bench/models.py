@@ -23,6 +23,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "fork": models_modes.both_ways,
     "diffusion": models_modes.few_steps,
     "costs": models_modes.costs,
+    "off_by": models_modes.off_by,
     "car": models_physics.car_constants,
     "residual": models_physics.residual_on_top,
     "payload": models_quadruped.payload,

@@ -8,7 +8,7 @@ import time
 import torch
 from torch import Tensor
 
-from mbrl_ros.bench.models_toys import FORK_NOISE, Recording, fork, forked
+from mbrl_ros.bench.models_toys import FORK_NOISE, Recording, fork, forked, swung
 from mbrl_ros.dynamics.fitting import FitConfig, fit
 from mbrl_ros.dynamics.kinds import diffusion, energy, gaussian, l2
 
@@ -17,6 +17,7 @@ DEAR = FitConfig(steps=800, batch=128)  # of the energy model, of which every st
 STARTS, SAMPLES = 50, 100  # states asked about, and how often each
 WITHIN = 4.0  # sigmas of the noise around a mode that count as in it
 LEAST = 0.2  # share of the samples in each mode, for both to be covered
+WALKS = (8, 1), (64, 20), (512, 20)  # starts and steps of a sample of the energy model; the first is the ladder's
 STEPS = (1, 2, 3, 5, 10, 50)
 
 
@@ -55,6 +56,27 @@ def costs(seed: int) -> dict[str, float]:
         config = kind.Config() if name == "l2" else kind.Config(particles=1)
         model = _fitted(kind, config, data, seed, FitConfig(steps=5))
         found[f"rollout of 100 plans of 20 steps: ms, {name}"] = _milliseconds(model)
+    return found
+
+
+def off_by(seed: int) -> dict[str, float]:
+    """How far one sample of the next state is off where there is only one answer, in standard deviations of a step."""
+    data, fresh = swung(15, 40, seed), swung(200, 1, seed + 1000)
+    found = {}
+
+    def off(model) -> float:
+        said = model.rollout(fresh.states[None, :, 0], fresh.actions[None])[0, :, 0]
+        return float(((said - fresh.states[:, 1]) / model.normaliser.step_std).square().mean().sqrt())
+
+    for name, kind, configs in (
+        ("l2", l2, [l2.Config()]),
+        ("diffusion", diffusion, [diffusion.Config(particles=1, steps=4)]),
+        ("energy", energy, [energy.Config(particles=1, starts=starts, steps=steps) for starts, steps in WALKS]),
+    ):
+        model = fit(kind, kind.new(configs[0], (3, 1), seed), data.states, data.actions, DEAR, seed).model
+        for config in configs:
+            how = f", {config.starts} starts, {config.steps} steps" if kind is energy else ""
+            found[f"a sample of a pendulum is off by, {name}{how}"] = off(dataclasses.replace(model, config=config))
     return found
 
 

@@ -20,7 +20,7 @@ from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import RunConfig, load_run
 
-FIT = FitConfig(steps=150, batch=128, rate=0.2, weight_decay=0.0, rollout=2)
+FIT = FitConfig(steps=150, batch=128, rate=physics.RATE, weight_decay=0.0, rollout=2)
 BESIDE = FitConfig(steps=300, batch=64, rollout=5)
 ON_TOP = residual.Config(width=16, penalty=0.1)  # what the law lacks is simple, and the data little
 SECONDS = 10.0

@@ -10,6 +10,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "sampling": planners_search.sampling,
     "gradient": planners_search.gradient,
     "gradient_learned": planners_search.gradient_learned,
+    "gradient_frugal": planners_search.gradient_frugal,
     "hybrid": planners_policy.hybrid,
     "value": planners_policy.value,
     "limit": planners_car.limit,

@@ -24,6 +24,7 @@ OPEN = {"pendulum": 60, "cartpole": 75}  # steps that are planned once
 PRACTICE = 20.0  # s, that the pendulum's model has learned from
 ROLLOUTS = 600  # a plan, of all rounds together
 ROUNDS = {"mppi": 2, "cem": 4, "icem": 3}  # of those who refine: each has so many fewer in one
+FRUGAL = 2000, 1000, 400, 200, 100  # rollouts of CEM that the gradient is held against
 CARTS = 240  # likewise, where there is one plan from nothing
 DRIVES = {"pendulum": 2, "cartpole": 3, "car": 1}  # a seed: when a swing-up succeeds is luck, too
 
@@ -82,6 +83,21 @@ def gradient(seed: int) -> dict[str, float]:
 def gradient_learned(seed: int) -> dict[str, float]:
     """The same for the car by what it has learned."""
     return _climbed("car, learned", "car", practised(seed), 500, 2, seed)
+
+
+def gradient_frugal(seed: int) -> dict[str, float]:
+    """What CEM earns with fewer and fewer rollouts, the gradient's return and steps of the model being 1."""
+    found = {}
+    for what, robot, restarts in (("car, known", "car", 1), ("pendulum, learned", "pendulum", 2)):
+        name, seconds, model = f"{robot}_mpc", SECONDS[robot], model_of(robot, seed)
+        climbed = drive(configured(name, "gradient", iterations=5, restarts=restarts), model, seconds, seed)
+        for rollouts in FRUGAL:
+            rounds = ROUNDS["cem"]
+            cem = drive(configured(name, "cem", samples=rollouts // rounds, iterations=rounds), model, seconds, seed)
+            label = f"{what}: CEM with {rollouts} rollouts"
+            found[f"{label}, return, the gradient's is 1"] = cem.reward / climbed.reward
+            found[f"{label}, steps of the model, the gradient's are 1"] = cem.steps / climbed.steps
+    return found
 
 
 def _climbed(what: str, robot: str, model, samples: int, restarts: int, seed: int) -> dict[str, float]:

@@ -91,7 +91,7 @@ def test_what_offers_a_gradient_has_one(name):
     assert torch.isfinite(actions.grad).all() and actions.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("name", ["gaussian", "diffusion", "bayes"])
+@every_kind
 def test_candidates_are_compared_under_equal_luck(name):
     _, model = made(name)
     states, actions = question(model)

@@ -1,7 +1,6 @@
 """The ladder: which rungs there are, that they get the same, what is made of their returns, going on after Ctrl-C."""
 
 import json
-import math
 import os
 import signal
 from dataclasses import replace
@@ -11,12 +10,13 @@ import pytest
 import torch
 
 from mbrl_ros import known
-from mbrl_ros.bench import ladder_climb
+from mbrl_ros.bench import ladder_climb, ladder_command
+from mbrl_ros.bench.kept import Kept
 from mbrl_ros.bench.ladder import MODELS, PLANNERS, RUNGS, TASKS, TREATMENTS, Rung, excuse
 from mbrl_ros.bench.ladder_budgets import BUDGETS, GRADIENT_PASSES, QUICK
 from mbrl_ros.bench.ladder_cell import _judged, settled
 from mbrl_ros.bench.ladder_models import PASSES, of_kind
-from mbrl_ros.bench.ladder_rows import interval, row
+from mbrl_ros.bench.ladder_rows import row
 from mbrl_ros.bench.ladder_table import COLUMNS, excuses, line, markdown
 from mbrl_ros.cli import main
 from mbrl_ros.control.agent import Agent
@@ -129,30 +129,22 @@ def test_every_kind_of_model_can_be_planned_with(task, name):
     assert not isinstance(plan, NoPlan) and np.isfinite(plan.targets).all()
 
 
-def test_intervals_are_those_of_student():
-    low, high = interval((1.0, 2.0, 3.0, 4.0, 5.0))
-    assert (low, high) == pytest.approx((3 - 1.963, 3 + 1.963), abs=1e-3)
-    assert interval((1.0,)) is None
-    many = interval(tuple(np.random.default_rng(0).normal(size=4000)))
-    assert many[1] - many[0] == pytest.approx(2 * 1.96 / math.sqrt(4000), rel=0.05)
-
-
 def test_a_rung_pays_where_it_gains_seed_by_seed_beyond_the_interval():
     cem = rung("planner cem")
     base = cells(10.0, 50.0, 90.0)
-    assert row("pendulum", cem, "", cells(15.0, 56.0, 94.0), base).verdict == "pays"
-    assert row("pendulum", cem, "", cells(5.0, 44.0, 86.0), base).verdict == "loses"
-    assert row("pendulum", cem, "", cells(5.0, 56.0, 90.0), base).verdict == "cannot be told"
-    assert row("pendulum", cem, "", cells(5.0), base[:1]).verdict == ""
-    assert row("pendulum", BASE, "", base, base).verdict == "the base"
+    assert row("pendulum", cem, "", cells(15.0, 56.0, 94.0), base, 0.02).verdict == "pays"
+    assert row("pendulum", cem, "", cells(5.0, 44.0, 86.0), base, 0.02).verdict == "loses"
+    assert row("pendulum", cem, "", cells(5.0, 56.0, 90.0), base, 0.02).verdict == "cannot be told"
+    assert row("pendulum", cem, "", cells(5.0), base[:1], 0.02).verdict == ""
+    assert row("pendulum", BASE, "", base, base, 0.02).verdict == "the base"
 
 
 def test_a_row_has_a_word_for_every_column_and_what_is_not_there_is_not_made_up():
-    found = row("cliff", rung("planner cem"), "", cells(1.0, 3.0), ())
+    found = row("cliff", rung("planner cem"), "", cells(1.0, 3.0), (), 0.02)
     assert (found.mean, found.lowest, found.highest, found.gain, found.outside) == (2.0, 1.0, 3.0, None, None)
     words = dict(zip(COLUMNS, line(found), strict=True))
     assert (words["return"], words["at goal"], words["outside"]) == ("2.0", "50%", "-")
-    missing = [row(task, rung("model physics"), "not known", (), ()) for task in ("rover", "hand")]
+    missing = [row(task, rung("model physics"), "not known", (), (), 0.02) for task in ("rover", "hand")]
     assert missing[0].mean is None and "not here" in line(missing[0])
     assert excuses(missing) == ["model physics (rover, hand): not known"]
     text = markdown([found, *missing])
@@ -162,9 +154,27 @@ def test_a_row_has_a_word_for_every_column_and_what_is_not_there_is_not_made_up(
 
 def test_a_robot_that_had_no_model_to_plan_with_is_told_from_one_that_planned_badly():
     stood = [{**cell, "unflown": 1.0} for cell in cells(0.0)] + cells(3.0)
-    found = row("cliff", rung("model energy"), "", stood, ())
+    found = row("cliff", rung("model energy"), "", stood, (), 0.02)
     assert found.unflown == 1 and line(found)[1] == "model energy (1 of 2 without a model)"
-    assert line(row("cliff", rung("model energy"), "", cells(3.0), ()))[1] == "model energy"
+    assert line(row("cliff", rung("model energy"), "", cells(3.0), (), 0.02))[1] == "model energy"
+
+
+def test_what_could_not_be_driven_and_what_stands_there_twice_is_marked():
+    slow = [{**cell, "decision_ms": 21.0} for cell in cells(1.0)]
+    for dt, mark in ((0.02, "21.0 > a step"), (0.03, "21.0")):
+        assert line(row("cliff", rung("planner mcts"), "", slow, (), dt))[-1] == mark
+    assert line(row("cliff", rung("version v5"), "", slow, (), 0.02))[1] == "version v5 = planner mcts"
+
+
+def test_what_was_climbed_with_another_run_file_is_not_gone_on_with(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(ladder_climb, "climbed", lambda *given: {**CELL, "return": 1.0})
+    monkeypatch.setattr(Kept, "remove", lambda kept: None)  # as if it had been ended early
+    asked = ["bench", "ladder", "--tasks", "cliff", "--rungs", "mppi", "--seeds", "1"]
+    assert main([*asked, "--report", str(tmp_path / "ladder.json")]) == 0
+    load = ladder_command.load_run
+    monkeypatch.setattr(ladder_command, "load_run", lambda name: load(name).with_setting("planner.mppi.horizon", 7))
+    assert main([*asked, "--report", str(tmp_path / "ladder.json")]) == 2
+    assert "of a run with other settings" in capsys.readouterr().err
 
 
 def killed(part):
@@ -195,10 +205,10 @@ def test_what_was_climbed_before_an_end_is_not_climbed_again(monkeypatch, tmp_pa
         ladder_climb, "climbed", lambda task, rung, budget, seed: again.append(seed) or {**CELL, "return": 9.0}
     )
     assert main([*asked, "--report", str(file)]) == 0
-    assert climbed == [("cliff", f"{name} ensemble expectation", 0) for name in ("shooting", "cem", "mppi")]
+    assert climbed == [("cliff", f"{name} ensemble expectation", 0) for name in ("shooting", "mppi", "cem")]
     assert again == [1, 1, 1], "mppi and expectation are the same cell"
     report = json.loads(file.read_text())
-    assert [r["name"] for r in report["rows"]] == ["shooting", "cem", "mppi", "expectation"]
+    assert [r["name"] for r in report["rows"]] == ["shooting", "mppi", "cem", "expectation"]
     assert [r["mean"] for r in report["rows"]] == [4.5] * 4 and report["seeds"] == [0, 1]
     assert report["rows"][0].keys() == report["rows"][3].keys()
     assert file.with_suffix(".png").stat().st_size > 1000 and "planner cem" in file.with_suffix(".md").read_text()
@@ -207,7 +217,7 @@ def test_what_was_climbed_before_an_end_is_not_climbed_again(monkeypatch, tmp_pa
 
 def test_unknown_rungs_no_seeds_and_no_data_are_refused(capsys):
     assert main(["bench", "ladder", "--rungs", "cme"]) == 2
-    assert "no rung 'cme'. Known: shooting, cem" in capsys.readouterr().err
+    assert "no rung 'cme'. Known: shooting, mppi" in capsys.readouterr().err
     assert main(["bench", "ladder", "--seeds", "0"]) == 2
     assert main(["bench", "ladder", "--seconds", "0"]) == 2
 

@@ -30,6 +30,7 @@ def hardly(monkeypatch):
         monkeypatch.setattr(module, "learned", unlearned)
     monkeypatch.setattr(planners_search, "SECONDS", {"pendulum": 0.15, "cartpole": 0.12, "car": 0.15})
     monkeypatch.setattr(planners_search, "ROLLOUTS", 120)
+    monkeypatch.setattr(planners_search, "FRUGAL", (200, 120))
     for module in (planners_car, planners_policy, planners_rover):
         monkeypatch.setattr(module, "SECONDS", 0.5)
     monkeypatch.setattr(planners_search, "DRIVES", {"pendulum": 1, "cartpole": 1, "car": 1})

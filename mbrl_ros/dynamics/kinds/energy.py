@@ -13,6 +13,7 @@ starts: the best of them, by -E, is picked at random in proportion and walks dow
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -70,35 +71,44 @@ class Energy:
         inputs = torch.cat([given[:, None].expand(-1, change.shape[1], -1), change], -1)
         return self.net(inputs.flatten(0, 1)[None]).view(change.shape[:2])
 
-    def sampled(self, given: Tensor, generator: Generator) -> Tensor:
-        """Given (B, S + A) -> one change of each (B, S)."""
+    def sampled(self, given: Tensor) -> Tensor:
+        """Given (R, B, S + A) -> one change of each (R, B, S); all B of a row have the same luck."""
+        rows, batch, _ = given.shape
         size, count = self.normaliser.step_std.shape[0], self.config.starts
-        starts = BOX * (2 * torch.rand(len(given), count, size, generator=generator) - 1)
+
+        def shared(draw: Callable, *shape: int) -> Tensor:
+            drawn = draw(rows, 1, *shape, generator=self.generator)
+            return drawn.expand(-1, batch, *shape).flatten(0, 1)
+
+        given, starts = given.flatten(0, 1), BOX * (2 * shared(torch.rand, count, size) - 1)
         with torch.no_grad():
             odds = -self.energy(given, starts)
-        luck = -torch.rand(odds.shape, generator=generator).clamp(min=1e-9).log()
+        luck = -shared(torch.rand, count).clamp(min=1e-9).log()
         picked = (odds - luck.log()).argmax(1)  # in proportion to exp(odds)
         start = starts[torch.arange(len(given)), picked][:, None]
-        return self.walked(given, start, self.config.steps, generator)[:, 0]
+        walked = self.walked(given, start, self.config.steps, lambda: shared(torch.randn, 1, size))
+        return walked.view(rows, batch, size)
 
-    def walked(self, given: Tensor, change: Tensor, steps: int, generator: Generator) -> Tensor:
-        """Changes (B, n, S) after so many steps of Langevin, smaller and smaller."""
+    def walked(self, given: Tensor, change: Tensor, steps: int, noise: Callable[[], Tensor]) -> Tensor:
+        """Changes (B, n, S) after so many steps of Langevin, smaller and smaller; `noise` of each (B, n, S)."""
         for k in range(steps):
             length = FIRST * (LAST / FIRST) ** (k / max(1, steps - 1))
             with torch.inference_mode(False), torch.enable_grad():  # also where plans are made, without gradients
                 at = change.detach().clone().requires_grad_(True)
                 (slope,) = torch.autograd.grad(self.energy(given.clone(), at).sum(), at)
-            noise = torch.randn(change.shape, generator=generator)
-            change = change - length * slope.clamp(-STEEPEST, STEEPEST) + math.sqrt(2 * length) * noise
+            change = change - length * slope.clamp(-STEEPEST, STEEPEST) + math.sqrt(2 * length) * noise()
             change = change.clamp(-BOX, BOX)
         return change.detach()
 
     def rollout(self, states: Tensor, actions: Tensor) -> Tensor:
-        """States (M, B, S) and actions (M, B, H, A) in physical units -> the states that follow (M, B, H, S)."""
+        """States (M, B, S) and actions (M, B, H, A) in physical units -> the states that follow (M, B, H, S).
+
+        Starts and noise are drawn anew at each step, and the same for all candidates: they are compared by equal luck.
+        """
         x, out = states, []
         for step in range(actions.shape[2]):
-            given = torch.cat(normalised(self, x, actions[:, :, step]), -1).flatten(0, 1)
-            x = after(self, x, self.sampled(given, self.generator).view(x.shape))
+            given = torch.cat(normalised(self, x, actions[:, :, step]), -1)
+            x = after(self, x, self.sampled(given))
             out.append(x)
         return torch.stack(out, 2)
 
@@ -125,7 +135,8 @@ def loss(model: Energy, states: Tensor, actions: Tensor, step: Step) -> Tensor:
     odds = -energies - _offered_density(ranked, near)
     total = -torch.log_softmax(odds, 1)[:, 0].mean() + 1e-3 * energies.square().mean()
     if config.chains and config.lift:
-        ends = model.walked(given, other[:, : config.chains], config.chain_steps, generator)
+        begin = other[:, : config.chains]
+        ends = model.walked(given, begin, config.chain_steps, lambda: torch.randn(begin.shape, generator=generator))
         total = total + config.lift * (energies[:, 0].mean() - model.energy(given, ends).mean())
     return total
 

@@ -22,6 +22,8 @@ from mbrl_ros.dynamics.training import SMOOTH_L1
 from mbrl_ros.known import LAWS, the
 from mbrl_ros.robots.features import FeatureLayout
 
+RATE = 0.2  # of fitting: three numbers have to travel, not thousands of weights
+
 
 @dataclass(frozen=True)
 class Config:
