@@ -50,7 +50,8 @@ def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
     """The run with the rung's planner and treatment: the same horizon and noise for all, and the same arithmetic."""
     planner = rung.planner if rung.planner not in (*PEERS, SHIPPED) else "mppi"
     base, rows = run.planner.mppi, budget.passes // PASSES.get(rung.model, 1)
-    own = getattr(run.planner, planner)
+    run = run.with_setting("planner.planner", planner, "bench ladder")
+    own = run.planner.search
     members = run.learner.ensemble.members if rung.model == "ensemble" else 1
     chosen = {
         "horizon": base.horizon, "knot_steps": base.knot_steps, "noise": base.noise, "elites": ELITES,
@@ -62,8 +63,8 @@ def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
     if planner == "mcts" and own.simulation == "greedy":  # which goes on with the best of all choices
         chosen["samples"] = max(10, rows // SEARCHED[run.planner.task])
     names = {f.name for f in fields(own)}
-    changes = {f"planner.{planner}.{key}": value for key, value in chosen.items() if key in names}
-    changes |= {"planner.planner": planner, "planner.treatment": rung.treatment, "planner.trust.enabled": False}
+    changes = {f"planner.{run.planner.searching}.{key}": value for key, value in chosen.items() if key in names}
+    changes |= {"planner.treatment": rung.treatment, "planner.trust.enabled": False}
     changes |= {"planner.mode": "policy" if rung.planner == SHIPPED else "mppi"}
     return run.with_all(changes, "bench ladder")
 

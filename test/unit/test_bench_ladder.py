@@ -104,6 +104,13 @@ def test_a_decision_of_any_planner_takes_the_same_arithmetic(name):
     assert (0.4 if name == "mcts" else 0.8) < spent < 1.15  # a tree plays on from where it is, not from the root
 
 
+def test_a_planner_without_a_section_of_its_own_is_set_by_that_of_mppi():
+    """As one that was only added to known.PLANNERS."""
+    budget = BUDGETS["pendulum"]
+    planner = settled(load_run(budget.run), replace(BASE, planner="prior"), budget).planner
+    assert planner.planner == "prior" and planner.mppi.samples == budget.passes
+
+
 @pytest.mark.parametrize("name", sorted(PASSES))
 def test_a_model_that_needs_several_passes_gets_fewer_candidates(name):
     budget = BUDGETS["pendulum"]
@@ -157,6 +164,8 @@ def test_a_robot_that_had_no_model_to_plan_with_is_told_from_one_that_planned_ba
     found = row("cliff", rung("model energy"), "", stood, (), 0.02)
     assert found.unflown == 1 and line(found)[1] == "model energy (1 of 2 without a model)"
     assert line(row("cliff", rung("model energy"), "", cells(3.0), (), 0.02))[1] == "model energy"
+    lost = [{**cell, "no_plans": 7} for cell in cells(1.0, 2.0)] + cells(3.0)
+    assert line(row("cliff", BASE, "", lost, (), 0.02))[1].endswith(" (no plan in 14 steps)")
 
 
 def test_what_could_not_be_driven_and_what_stands_there_twice_is_marked():
