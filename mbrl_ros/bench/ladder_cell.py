@@ -42,7 +42,7 @@ def climbed(task: str, rung: Rung, budget: Budget, seed: int) -> dict[str, float
     else:
         model, learned = _learned(rung, run, spec, budget, seed)
     policy = load_policy(run, spec) if rung.planner == SHIPPED else None
-    found = _judged(rung, run, spec, model, policy, budget, seed)
+    found = judged(rung, run, spec, model, policy, budget, seed)
     return {**found, **learned, "wall_seconds": time.perf_counter() - began}
 
 
@@ -92,7 +92,7 @@ def _practised(rung: Rung, run: RunConfig, spec: RobotSpec, refits: Refits, budg
     """How often it fell; what it has seen is in the buffer."""
     agent = Agent(spec, run.planner)
     session = Session(run, new_backend(spec, seed, run.bridge.noise, run.bridge.latency), agent, refits)
-    _let_others_plan(rung, agent)
+    let_others_plan(rung, agent)
     falls, again = 0, round(budget.restart / spec.dt)
     for k in range(round(budget.seconds / spec.dt)):
         if again and k and k % again == 0:
@@ -101,11 +101,11 @@ def _practised(rung: Rung, run: RunConfig, spec: RobotSpec, refits: Refits, budg
     return falls
 
 
-def _judged(rung: Rung, run: RunConfig, spec: RobotSpec, model, policy, budget: Budget, seed: int) -> dict:
+def judged(rung: Rung, run: RunConfig, spec: RobotSpec, model, policy, budget: Budget, seed: int) -> dict:
     """An episode from the start, on the truth: nothing is learned or explored in it."""
     session = driving(run, spec, model, seed, run.bridge.noise, policy)
     task, layout = session.agent.task, session.agent.layout
-    _let_others_plan(rung, session.agent)
+    let_others_plan(rung, session.agent)
     if task.goal is None:
         until_followed(session)
     took: list[float] = []
@@ -134,7 +134,7 @@ def _judged(rung: Rung, run: RunConfig, spec: RobotSpec, model, policy, budget: 
     }
 
 
-def _let_others_plan(rung: Rung, agent: Agent) -> None:
+def let_others_plan(rung: Rung, agent: Agent) -> None:
     if rung.planner in PEERS:
         agent.search.find = import_module(PEERS[rung.planner]).Peer(agent.search).find
 

@@ -14,13 +14,16 @@ from mbrl_ros.bench import ladder_climb, ladder_command
 from mbrl_ros.bench.kept import Kept
 from mbrl_ros.bench.ladder import MODELS, PLANNERS, RUNGS, TASKS, TREATMENTS, Rung, excuse
 from mbrl_ros.bench.ladder_budgets import BUDGETS, GRADIENT_PASSES, QUICK
-from mbrl_ros.bench.ladder_cell import _judged, settled
+from mbrl_ros.bench.ladder_cell import judged, let_others_plan, settled
 from mbrl_ros.bench.ladder_models import PASSES, of_kind
 from mbrl_ros.bench.ladder_rows import row
 from mbrl_ros.bench.ladder_table import COLUMNS, excuses, line, markdown
 from mbrl_ros.cli import main
 from mbrl_ros.control.agent import Agent
-from mbrl_ros.planners.problem import NoPlan
+from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.learning.evaluating import driving
+from mbrl_ros.planners.problem import NoPlan, PlanResult
+from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import load_run
 from mbrl_ros.settings import TREATMENTS as KNOWN_TREATMENTS
@@ -89,6 +92,23 @@ def test_what_does_not_apply_says_why():
     assert not excuse("rover", rung("planner gradient"))  # votes for motions have a slope, through learned models
     assert all(excuse(task, rung("outside mbrl-lib PETS")) for task in TASKS)
     assert not any(excuse(task, BASE) for task in TASKS)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_whoever_is_climbed_on_a_task_finds_plans_there(task):
+    budget = replace(BUDGETS[task], passes=80)
+    for each in RUNGS:
+        if each.axis not in ("planner", "outside") or excuse(task, each):
+            continue
+        run = settled(load_run(budget.run), each, budget)
+        spec = load_robot(run.planner.robot)
+        shape = replace(run.learner.ensemble, width=8)
+        model = new_ensemble(shape, FeatureLayout(spec), 0)
+        session = driving(run, spec, model, 0, noise=False)
+        let_others_plan(each, session.agent)
+        for _ in range(3):
+            session.step(np.zeros(session.agent.task.command_size))
+        assert isinstance(session.agent.last_result, PlanResult), f"{task}, {each}"
 
 
 @pytest.mark.parametrize("name", PLANNERS)
@@ -239,6 +259,6 @@ def test_a_cell_says_how_many_steps_had_no_plan_and_only_then():
         run = settled(load_run(budget.run), rung("planner gradient"), budget)
         if lost:
             still.differentiable_rollout = lambda states, actions: still.rollout(states, actions) * torch.nan
-        found.append(_judged(rung("planner gradient"), run, load_robot("pendulum"), still, None, budget, 0))
+        found.append(judged(rung("planner gradient"), run, load_robot("pendulum"), still, None, budget, 0))
     assert "no_plans" not in found[0]
     assert found[1]["no_plans"] == 6  # all of 0.3 s at 20 Hz
