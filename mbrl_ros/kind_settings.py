@@ -37,6 +37,14 @@ def kind_config(name: str, shape, said: str = ""):
     return build(module.Config, values | parsed(said), f"settings of kind {name}")
 
 
+def learned_members(learner) -> int:
+    """Of the models that come of these settings of the learner."""
+    if learner.kind == ENSEMBLE:
+        return learner.ensemble.members
+    config = kind_config(learner.kind, learner.ensemble, learner.kind_settings)
+    return getattr(config, "particles", getattr(config, "members", 1))
+
+
 def parsed(said: str) -> dict[str, Any]:
     """'particles=10, steps=4' -> what it says."""
     found = {}

@@ -60,15 +60,25 @@ def model_file(model: str, run: str) -> Path | None:
 
 
 def check_report(path: Path | None) -> None:
-    """ConfigError where no report could be written to `path`: to be said before the work, not after it."""
+    """ConfigError where no report could be written to `path`: to be said before the work, not after it.
+
+    It is JSON, and what comes beside it has its name with another ending: a .png or .md would be written over it.
+    """
+    check_file("--report", path, "report.json")
+    if path is not None and path.suffix != ".json":
+        raise ConfigError(f"--report {path}: it is JSON, so its name ends so: --report {path.with_suffix('.json')}")
+
+
+def check_file(option: str, path: Path | None, example: str) -> None:
+    """ConfigError where no file could be written to `path`; `example`: a name for one."""
     if path is None:
         return
     if path.is_dir():
-        raise ConfigError(f"--report {path}: that is a folder. Name a file in it: --report {path / 'report.json'}")
+        raise ConfigError(f"{option} {path}: that is a folder. Name a file in it: {option} {path / example}")
     if path.absolute().parent.is_dir():
-        _try("--report", path, lambda: _open_and_leave(path))
+        _try(option, path, lambda: _open_and_leave(path))
     else:
-        _check_folder("--report", path, path.absolute().parent)
+        _check_folder(option, path, path.absolute().parent)
 
 
 def check_out(folder: Path | None) -> None:

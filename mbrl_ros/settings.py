@@ -216,6 +216,11 @@ class PlannerConfig(Shared):
     realtime: RealtimeConfig = section(RealtimeConfig)
 
     def __post_init__(self):
+        if self.replan_every > self.search.horizon:
+            raise ConfigError(
+                f"replan_every {self.replan_every}: at most planner.{self.searching}.horizon, {self.search.horizon}: "
+                "there a plan ends, and its last decision would be held"
+            )
         if self.device != "cpu" and self.planner != "mppi":
             raise ConfigError(
                 f"device {self.device}: planner {self.planner} plans on the processor; take planner mppi, or device cpu"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mbrl_ros.authentic import key_path, read_key
 from mbrl_ros.config import ConfigError
+from mbrl_ros.kind_settings import learned_members
 from mbrl_ros.paths import PARAMETERS, model_file
 from mbrl_ros.robots.fit import (
     check_device,
@@ -19,6 +20,7 @@ from mbrl_ros.robots.fit import (
     check_gait,
     check_goes_on,
     check_kind,
+    check_members,
     check_model,
     check_policy,
     check_primitives,
@@ -170,6 +172,8 @@ def _check_fit(run: RunConfig, options: Options) -> None:
         raise ConfigError(
             "lockstep waits for what the guard says, and in mode observe none runs. Leave one of them out"
         )
+    if planner.learning and planner.model == "scratch":
+        check_members(planner, learned_members(run.learner))
     check_distilling(run.learner)
     check_turn(run.learner, spec)
     if not options.hardware and spec.scene and not spec.scene_path.is_file():

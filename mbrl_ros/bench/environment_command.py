@@ -17,6 +17,7 @@ from mbrl_ros.bench.student import Student, Studies, Trial, taught
 from mbrl_ros.bench.wide_table import print_whole
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.report import SCHEMA, write_report
+from mbrl_ros.known import PLANNERS
 from mbrl_ros.settings import MppiConfig
 
 ENVIRONMENT = "environment"
@@ -30,6 +31,11 @@ STUDIES = Studies(
 )
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("of an environment")
+    group.add_argument("--planner", choices=tuple(PLANNERS), default="mppi", help="who plans in it (mppi)")
+
+
 def run(args: argparse.Namespace, console: Console) -> int:
     """--trials are planned for each of --seeds."""
     name, count = args.given or USUAL, SEEDS if args.seeds is None else args.seeds
@@ -41,18 +47,18 @@ def run(args: argparse.Namespace, console: Console) -> int:
         bar = progress.add_task("", total=count)
         for seed in seeds:
             progress.update(bar, description=f"{name}, seed {seed}")
-            found.append(learned(name, seed, args.trials))
+            found.append(learned(name, seed, args.trials, args.planner))
             progress.advance(bar)
     print_whole(console, table(name, seeds, found))
     if args.report:
-        _write(args.report, name, seeds, found)
+        _write(args.report, {"environment": name, "planner": args.planner}, seeds, found)
         console.print(f"report written to {args.report}", markup=False)
     return 0
 
 
-def learned(name: str, seed: int, trials: int) -> list[Trial]:
+def learned(name: str, seed: int, trials: int, planner: str) -> list[Trial]:
     episodes = Episodes(make_environment(name, seed))
-    return taught(Student(episodes.spec, STUDIES, seed), episodes, STUDIES, trials)
+    return taught(Student(episodes.spec, STUDIES, seed, planner=planner), episodes, STUDIES, trials)
 
 
 def earned_at_random(trials: list[Trial]) -> float:
@@ -73,6 +79,6 @@ def table(name: str, seeds: list[int], found: list[list[Trial]]) -> Table:
     return shown
 
 
-def _write(path: Path, name: str, seeds: list[int], found: list[list[Trial]]) -> None:
+def _write(path: Path, config: dict, seeds: list[int], found: list[list[Trial]]) -> None:
     rows = [[asdict(trial) for trial in trials] for trials in found]
-    write_report(path, {"schema": SCHEMA, "config": {"environment": name}, "seeds": seeds, "rows": rows})
+    write_report(path, {"schema": SCHEMA, "config": config, "seeds": seeds, "rows": rows})

@@ -53,9 +53,15 @@ class Kept:
         whole = self._path.read_bytes()
         whole = whole[: whole.rfind(b"\n") + 1]  # without the last line of a run that was killed as it wrote
         self._path.write_bytes(whole)
-        first, *lines = whole.decode().splitlines() or [""]
+        first, *lines = whole.decode(errors="replace").splitlines() or [""]
         if first != json.dumps(asked):
             raise ConfigError(f"{self._path} is of a run with other settings: remove it, or choose another --report")
-        for line in lines:
-            part, found = json.loads(line)
-            self._found[part] = found
+        for number, line in enumerate(lines, 2):
+            try:
+                part, found = json.loads(line)
+                self._found[part] = found
+            except (ValueError, TypeError) as error:
+                raise ConfigError(
+                    f"{self._path}, line {number}: {error}. Remove the line to have that part found again, or the file "
+                    "to begin anew"
+                ) from error

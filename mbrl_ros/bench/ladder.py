@@ -20,6 +20,7 @@ PEERS = {PEER: "mbrl_ros.bench.ladder_peer", "torchrl": "mbrl_ros.bench.ladder_t
 
 STRUCTURED = ("car",)  # tasks whose law has constants that can be unknown
 SEARCHED = {"pendulum": 3, "cartpole": 3, "cliff": 3, "rover": 6}  # tasks that so few choices a step are enough for
+WHOLE = ("quadruped",)  # tasks whose targets come of a whole plan, as a gait does, not each of one decision
 DISTILLED = ("cartpole", "quadruped")  # whose run ships a policy
 
 
@@ -76,12 +77,12 @@ def excuse(task: str, rung: Rung) -> str:
     """Why the rung is not climbed on this task; empty where it is."""
     if rung.model == "physics" and task not in STRUCTURED:
         return "its law of motion has no unknown constants (robots/laws/), or it has none"
-    if rung.planner == "gradient" and task == "rover":
-        return "motions are chosen by number, and a choice has no slope"
     if rung.planner == "mcts" and task not in SEARCHED:
         return "decisions are continuous, and three values of each would not do"
     if rung.planner == SHIPPED and task not in DISTILLED:
         return "no policy is shipped with its run: `mbrl distill` makes one from a model on disk"
+    if rung.planner in PEERS and task in WHOLE:
+        return "it steps the model one decision at a time, and a gait is made of several"
     if rung.planner in PEERS and not has(rung.planner):
         return "not installed: pip install " + ("'mbrl_ros[bench]'" if rung.planner == PEER else rung.planner)
     if rung.planner == "mbrl-lib PETS":

@@ -42,7 +42,7 @@ QUICK_DECISIONS = 12  # of the episode
 def quick(budget: Budget, dt: float) -> Budget:
     """So little of everything that figures mean nothing."""
     seconds = 40 * dt if budget.seconds else 0.0
-    return replace(budget, seconds=seconds, judged=QUICK_DECISIONS * dt, passes=60, fits=2, steps=5, batch=16)
+    return replace(budget, seconds=seconds, judged=QUICK_DECISIONS * dt, passes=80, fits=2, steps=5, batch=16)
 
 
 QUICK = {  # rungs by task, so that every name is there once; and some that do not apply, with their reasons

@@ -42,7 +42,7 @@ def climbed(task: str, rung: Rung, budget: Budget, seed: int) -> dict[str, float
     else:
         model, learned = _learned(rung, run, spec, budget, seed)
     policy = load_policy(run, spec) if rung.planner == SHIPPED else None
-    found = _judged(rung, run, spec, model, policy, budget, seed)
+    found = judged(rung, run, spec, model, policy, budget, seed)
     return {**found, **learned, "wall_seconds": time.perf_counter() - began}
 
 
@@ -50,7 +50,8 @@ def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
     """The run with the rung's planner and treatment: the same horizon and noise for all, and the same arithmetic."""
     planner = rung.planner if rung.planner not in (*PEERS, SHIPPED) else "mppi"
     base, rows = run.planner.mppi, budget.passes // PASSES.get(rung.model, 1)
-    own = getattr(run.planner, planner)
+    run = run.with_setting("planner.planner", planner, "bench ladder")
+    own = run.planner.search
     members = run.learner.ensemble.members if rung.model == "ensemble" else 1
     chosen = {
         "horizon": base.horizon, "knot_steps": base.knot_steps, "noise": base.noise, "elites": ELITES,
@@ -62,8 +63,8 @@ def settled(run: RunConfig, rung: Rung, budget: Budget) -> RunConfig:
     if planner == "mcts" and own.simulation == "greedy":  # which goes on with the best of all choices
         chosen["samples"] = max(10, rows // SEARCHED[run.planner.task])
     names = {f.name for f in fields(own)}
-    changes = {f"planner.{planner}.{key}": value for key, value in chosen.items() if key in names}
-    changes |= {"planner.planner": planner, "planner.treatment": rung.treatment, "planner.trust.enabled": False}
+    changes = {f"planner.{run.planner.searching}.{key}": value for key, value in chosen.items() if key in names}
+    changes |= {"planner.treatment": rung.treatment, "planner.trust.enabled": False}
     changes |= {"planner.mode": "policy" if rung.planner == SHIPPED else "mppi"}
     return run.with_all(changes, "bench ladder")
 
@@ -91,7 +92,7 @@ def _practised(rung: Rung, run: RunConfig, spec: RobotSpec, refits: Refits, budg
     """How often it fell; what it has seen is in the buffer."""
     agent = Agent(spec, run.planner)
     session = Session(run, new_backend(spec, seed, run.bridge.noise, run.bridge.latency), agent, refits)
-    _let_others_plan(rung, agent)
+    let_others_plan(rung, agent)
     falls, again = 0, round(budget.restart / spec.dt)
     for k in range(round(budget.seconds / spec.dt)):
         if again and k and k % again == 0:
@@ -100,11 +101,11 @@ def _practised(rung: Rung, run: RunConfig, spec: RobotSpec, refits: Refits, budg
     return falls
 
 
-def _judged(rung: Rung, run: RunConfig, spec: RobotSpec, model, policy, budget: Budget, seed: int) -> dict:
+def judged(rung: Rung, run: RunConfig, spec: RobotSpec, model, policy, budget: Budget, seed: int) -> dict:
     """An episode from the start, on the truth: nothing is learned or explored in it."""
     session = driving(run, spec, model, seed, run.bridge.noise, policy)
     task, layout = session.agent.task, session.agent.layout
-    _let_others_plan(rung, session.agent)
+    let_others_plan(rung, session.agent)
     if task.goal is None:
         until_followed(session)
     took: list[float] = []
@@ -129,10 +130,11 @@ def _judged(rung: Rung, run: RunConfig, spec: RobotSpec, model, policy, budget: 
         "outside": float(np.mean(outside)) if outside else None,
         "falls": falls,
         "decision_ms": float(np.median(took)),
+        **({"no_plans": session.no_plans} if session.no_plans else {}),
     }
 
 
-def _let_others_plan(rung: Rung, agent: Agent) -> None:
+def let_others_plan(rung: Rung, agent: Agent) -> None:
     if rung.planner in PEERS:
         agent.search.find = import_module(PEERS[rung.planner]).Peer(agent.search).find
 

@@ -29,6 +29,7 @@ class Row:
     excuse: str  # why it was not climbed; empty where it was
     seeds: int
     unflown: int  # of these, with no model at the end: the robot stood
+    no_plans: int  # steps of all episodes in which there was none
     returns: tuple[float, ...]  # of each seed
     mean: float | None
     interval: Interval | None  # 95%, by Student's t; of two seeds and more
@@ -61,6 +62,7 @@ def row(task: str, rung: Rung, excuse: str, cells: Sequence[Cell], base: Sequenc
         task, rung.axis, rung.name, rung.planner, rung.model, rung.treatment, rung.twin, excuse,
         seeds=len(cells),
         unflown=sum(bool(cell.get("unflown")) for cell in cells),
+        no_plans=sum(int(cell.get("no_plans", 0)) for cell in cells),
         returns=returns,
         mean=mean("return"),
         interval=interval(returns),

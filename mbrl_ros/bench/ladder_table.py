@@ -67,6 +67,7 @@ def overview(rows: Sequence[Row]) -> str:
 def line(row: Row) -> list[str]:
     """As many words as there are columns; why a rung was not climbed, `excuses` say."""
     stood = f" ({row.unflown} of {row.seeds} without a model)" if row.unflown else ""
+    stood += f" (no plan in {row.no_plans} steps)" if row.no_plans else ""
     twin = f" = {row.twin}" if row.twin and row.seeds else ""
     about = [row.task, f"{row.axis} {row.name}{twin}{stood}", row.planner, row.model, row.treatment]
     if row.excuse:

@@ -15,8 +15,9 @@ from mbrl_ros.known import PLANNERS
 from mbrl_ros.policies.steering import GAINS, Pid
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.runs import load_run, with_settings
-from mbrl_ros.settings import BoundsConfig
+from mbrl_ros.runs import load_run
+from mbrl_ros.search_settings import Counted
+from mbrl_ros.settings import BoundsConfig, PlannerConfig
 
 SPEEDS = 2.0, 3.0  # m/s
 SECONDS = 5.0
@@ -68,8 +69,8 @@ def constraints(seed: int) -> dict[str, float]:
     found, spec = {}, load_robot("car")
     model = AnalyticModel(spec)
     for planner in PLANNERS:
-        few = {"horizon": HORIZON, "iterations": 2} if planner == "gradient" else {"horizon": HORIZON, "samples": 40}
-        run = with_prior() if planner == "prior" else configured("car_mpc", planner, **few)
+        few = {"samples": 40} if isinstance(PlannerConfig(planner=planner).search, Counted) else {"iterations": 2}
+        run = configured("car_mpc", planner, horizon=HORIZON, **few)
         found[f"constraints, decisions out of bounds, {planner}"] = float(drive(run, model, BRIEF, seed).outside)
     for what, least, most in (("nothing", 0.0, 0.0), ("a fixed weight", 1.0, 1.0), ("adaptive", 1.0, 1000.0)):
         run = configured("car_mpc", "mppi", samples=SAMPLES, horizon=SHORT_SIGHTED, knot_steps=3)
@@ -84,10 +85,6 @@ def constraints(seed: int) -> dict[str, float]:
 def practised(seed: int):
     """The car's ensemble."""
     return learned("car_mpc", PRACTICE, seed, LEARNED)
-
-
-def with_prior():
-    return with_settings(configured("car_mpc", "mppi"), ["planner.planner=prior"])
 
 
 def at_most(speed: float) -> RobotSpec:

@@ -65,10 +65,10 @@ def configured(name: str, planner: str, **settings) -> RunConfig:
     otherwise."""
     run = load_run(name)
     usual = {"horizon": run.planner.mppi.horizon, "knot_steps": run.planner.mppi.knot_steps}
-    read = {f.name for f in fields(getattr(run.planner, planner))}
+    run = run.with_setting("planner.planner", planner)
+    read = {f.name for f in fields(run.planner.search)}
     chosen = {key: value for key, value in usual.items() if key in read} | settings
-    section = [f"planner.{planner}.{key}={value}" for key, value in chosen.items()]
-    return with_settings(run, [f"planner.planner={planner}", *section])
+    return with_settings(run, [f"planner.{run.planner.searching}.{key}={value}" for key, value in chosen.items()])
 
 
 def drive(

@@ -18,7 +18,7 @@ from mbrl_ros.bench.soak_graph import SoakGraph
 from mbrl_ros.bench.soak_picture import plot_soak
 from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.control.report import SCHEMA, parse_commands, write_report
-from mbrl_ros.paths import check_report
+from mbrl_ros.paths import check_file
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import SECTIONS, RunConfig
 from mbrl_ros.settings import DRIVING_MODES
@@ -41,7 +41,7 @@ def run(run: RunConfig, args: argparse.Namespace, console: Console) -> int:
     """1 where a process died, a transition was lost or the robot was never driven."""
     if not 0 < args.hours < math.inf:
         raise ConfigError(f"--hours {args.hours:g}: expected a number above 0")
-    check_report(args.plot)
+    check_file("--plot", args.plot, "memory.png")
     options = Options(mode=args.mode, lockstep=True)
     run = configured(run, options)
     spec = load_robot(run.planner.robot)

@@ -1,4 +1,4 @@
-"""Who learns an environment while acting in it, trial by trial: an ensemble, MPPI, and a reward known or learned, too.
+"""Who learns an environment while acting in it, trial by trial: an ensemble, a planner, and a reward known or learned.
 
 What a run of a robot has, without what belongs to robots: no guard, no delay, no noise of sensors.
 """
@@ -6,7 +6,7 @@ What a run of a robot has, without what belongs to robots: no guard, no delay, n
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -49,6 +49,18 @@ class Trial:
     seconds: float  # since the first step, of the wall clock
     processor: float  # of one core: the same where nothing else runs
     explored: bool  # by random motion
+
+
+def sections(planner: str, studies: Studies) -> dict:
+    """That planner, as far ahead and with as many rollouts a plan as the MPPI of the studies; the rest is its own."""
+    usual, own = studies.planner, PlannerConfig(planner=planner)
+    if own.searching == "mppi":
+        return {"planner": planner, "mppi": usual}
+    read = {f.name: getattr(own.search, f.name) for f in fields(own.search)}
+    given = {name: getattr(usual, name) for name in ("horizon", "knot_steps", "tail") if name in read}
+    if "samples" in read:
+        given["samples"] = usual.samples * usual.iterations // read.get("iterations", 1)
+    return {"planner": planner, own.searching: replace(own.search, **given)}
 
 
 class Box:
@@ -100,13 +112,13 @@ class Told:
 class Student:
     """It knows the environment by its transitions; the reward by `task`, or where that is None by them, too."""
 
-    def __init__(self, spec: EnvironmentSpec, studies: Studies, seed: int, task=None):
+    def __init__(self, spec: EnvironmentSpec, studies: Studies, seed: int, task=None, planner: str = "mppi"):
         self._layout, self._studies, self._seed = EnvironmentLayout(spec), studies, seed
         self._told = Told() if task is None else None
         self._box = Box(spec)
         cost = CostConfig(smoothness=0.001, prior=0.01)
-        planner = PlannerConfig(action_map="joint", learning=False, mppi=studies.planner, cost=cost, seed=seed)
-        self._search = Search(spec, planner, task or self._told, self._box, self._layout.size)
+        config = PlannerConfig(action_map="joint", learning=False, cost=cost, seed=seed, **sections(planner, studies))
+        self._search = Search(spec, config, task or self._told, self._box, self._layout.size)
         self._buffer = ReplayBuffer(100_000, self._layout.size, self._box.size, spec.dt_ns)
         train = studies.train
         self._trainer = Trainer(new_ensemble(studies.ensemble, self._layout, seed), train.rate, train.weight_decay)

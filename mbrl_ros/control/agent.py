@@ -23,6 +23,7 @@ from mbrl_ros.dynamics.native import why_not
 from mbrl_ros.planners.problem import NoPlan, PlanResult
 from mbrl_ros.robots.action_maps import make_action_map, paced
 from mbrl_ros.robots.features import FeatureLayout
+from mbrl_ros.robots.fit import check_members
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import DRIVING_MODES, POLICY_MODES, PlannerConfig
 from mbrl_ros.tasks import make_task
@@ -99,6 +100,8 @@ class Agent:
 
     def set_model(self, model, version: int) -> None:
         """Plan with `model` (anything with members and rollout; None: no more) from the next tick on."""
+        if model is not None:
+            check_members(self.config, model.members)
         for search in self._searches:
             search.set_model(model)
         self.model_version = version
@@ -111,6 +114,8 @@ class Agent:
 
     def configure(self, config: PlannerConfig) -> None:
         """Other live settings from the next tick on; the warm start stays."""
+        if self.has_model:
+            check_members(config, self.search.model.members)
         if config.mode != self.config.mode and self._scout:
             self._search.memory.forget()  # of what it did before the other one planned
             self._scout.memory.forget()

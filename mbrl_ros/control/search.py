@@ -17,6 +17,7 @@ from mbrl_ros.known import the
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan, PlanResult, Problem
 from mbrl_ros.robots.action_maps import paced, told_size
+from mbrl_ros.robots.fit import check_samples
 from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.settings import PlannerConfig
 
@@ -45,6 +46,8 @@ class Search:
 
     def set_model(self, model) -> None:
         c = self.config
+        if model is not None:
+            check_samples(c, model.members)
         self.model = planning_model(model, c.precision, c.threads)
         self._luck = Luck(self.model)
         if self._on_device is not None and not self._on_device.load(self.model):
@@ -60,6 +63,8 @@ class Search:
 
     def configure(self, config: PlannerConfig) -> None:
         """Other live settings; the warm start stays."""
+        if self.model is not None:
+            check_samples(config, self.model.members)
         rebuild = (config.search, config.cost) != (self.config.search, self.config.cost)
         if recorded_settings(config) != recorded_settings(self.config):
             self._on_device = None

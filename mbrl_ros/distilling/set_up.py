@@ -50,7 +50,8 @@ def new_distiller(
 
 def patient(planner: PlannerConfig, config: DistillConfig) -> PlannerConfig:
     """The planner with more time than a robot has, and with nothing of an earlier policy in it."""
-    return replace(planner, mppi=replace(planner.mppi, samples=config.samples, proposals=0.0, terminal_value=False))
+    mppi = replace(planner.mppi, samples=config.samples, proposals=0.0, terminal_value=False)
+    return replace(planner, mppi=mppi, replan_every=1)
 
 
 def policy_card(

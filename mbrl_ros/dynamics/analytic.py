@@ -24,6 +24,8 @@ class AnalyticModel:
         self._law = the("law", spec.law)
         self._steps = 1 if self._law.exact else math.ceil(spec.dt * spec.sample_rate - 1e-9)
         self._stance = torch.tensor([j.stance for j in spec.joints])
+        if self._law.smooth:
+            self.differentiable_rollout = self.rollout
 
     def rollout(self, states: Tensor, actions: Tensor, *found: Mapping[str, Tensor]) -> Tensor:
         """States (M, B, S) and targets (M, B, H, A) in physical units -> the states that follow (M, B, H, S).
@@ -36,8 +38,6 @@ class AnalyticModel:
                 motion = self._law.after(torch, self.spec, motion, target, dt, *found)
             path.append(self.encode(motion))
         return torch.stack(path, 2)
-
-    differentiable_rollout = rollout
 
     def decode(self, features: Tensor) -> Tensor:
         """(..., S) -> (..., N) as laws of motion have it."""

@@ -24,15 +24,16 @@ class Sizes:
 
     @staticmethod
     def of(known: Sizes | FeatureLayout | tuple[int, int]) -> Sizes:
-        """From the layout of a robot, or from the sizes of state and action, all in units of one."""
+        """From the layout of a robot or of an environment (backends/environment.py), which has the same names; or from
+        the sizes of state and action, all in units of one."""
         if isinstance(known, Sizes):
             return known
-        if isinstance(known, FeatureLayout):
-            offset, scale = action_units(known.spec)
-            units = torch.tensor(feature_units(known))
-            return Sizes(known.size, len(offset), torch.tensor(known.scales), offset, scale, units)
-        state, action = known
-        return Sizes(state, action, torch.ones(state), torch.zeros(action), torch.ones(action))
+        if isinstance(known, tuple):
+            state, action = known
+            return Sizes(state, action, torch.ones(state), torch.zeros(action), torch.ones(action))
+        offset, scale = action_units(known.spec)
+        units = torch.tensor(feature_units(known))
+        return Sizes(known.size, len(offset), torch.tensor(known.scales), offset, scale, units)
 
     @property
     def normaliser(self) -> Normaliser:

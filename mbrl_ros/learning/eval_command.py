@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -19,8 +20,9 @@ from mbrl_ros.learning.models import load_model
 from mbrl_ros.learning.policies import in_report, load_policy, of_another_model, with_policy
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.fit import wants_policy
-from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.runs import load_run, with_settings
+from mbrl_ros.robots.spec import RobotSpec, load_robot
+from mbrl_ros.runs import RunConfig, load_run, with_settings
+from mbrl_ros.search_settings import Counted
 from mbrl_ros.settings import ACTION_MAP_NAMES, DRIVING_MODES
 
 ORACLE, ORACLE_SAMPLES = "oracle", 64  # true physics is slow, and needs fewer
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(torch_threads(run.planner.precision, run.planner.threads))
     spec = load_robot(run.planner.robot)
     name = args.model or run.planner.model
-    run, model = _model(run, name, spec)
+    run, model = _model(run, name, spec, args.settings)
     run = with_policy(run, args.policy)
     run = run.with_setting("planner.mode", args.mode or ("policy" if args.policy else run.planner.mode), "--mode")
     policy = load_policy(run, spec) if args.policy or wants_policy(run.planner) else None
@@ -84,13 +86,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _model(run, name: str, spec):
+def _model(run: RunConfig, name: str, spec: RobotSpec, settings: Sequence[str]):
     """The run with the model that is judged, by which its policy is found; and that model."""
     if name == "openloop":
         return run.with_setting("planner.planner", "prior"), None
     if name == ORACLE:
-        return run if spec.law else run.with_setting("planner.mppi.samples", ORACLE_SAMPLES), true_model(spec)
+        return run if spec.law else _with_few_samples(run, settings), true_model(spec)
     found = load_model(name, run.name, FeatureLayout(spec))
     if found is None:
         raise FileNotFoundError("nothing to judge: --model scratch has no model. Give pretrained or a folder.")
     return run.with_setting("planner.model", name, "--model"), found[0]
+
+
+def _with_few_samples(run: RunConfig, settings: Sequence[str]) -> RunConfig:
+    """Fewer rollouts, unless somebody asks for as many as `settings` say."""
+    name = f"planner.{run.planner.searching}.samples"
+    asked = any(text.partition("=")[0].strip() == name for text in settings)
+    return run if asked or not isinstance(run.planner.search, Counted) else run.with_setting(name, ORACLE_SAMPLES)

@@ -34,6 +34,7 @@ GOAL_SECONDS = 15.0  # of robot time to reach a goal and to keep it
 KEPT_SECONDS = 5.0  # at the end, in which it should be kept
 KEPT_SHARE, FOR_GOOD = "_share_last_5s", "_for_good_after_s"  # keys of a report, after the name of the goal
 OUTSIDE = "out_of_bounds_share"  # likewise: of all steps, where the task bounds the state
+NO_PLANS, WHY_NO_PLAN = "no_plans", "why_no_plan"  # steps without a plan, and what was said in the last of them
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Evaluation:
     falls: int
     clipped_share: float
     cost: float  # mean of what the task takes off a step, on the truth
+    no_plans: int  # steps without a plan
+    why_no_plan: str  # in the last of them
 
 
 def evaluate_tracking(
@@ -72,9 +75,10 @@ def evaluate_tracking(
             reached = torch.from_numpy(layout.encode(outcome.truth))
             earned += float(task.reward(reached, torch.tensor(command, dtype=torch.float32)))
             progress((number * steps + k + 1) / (len(commands) * steps))
-    total = max(1, sum(session.actions.values()))
-    clipped = sum(session.actions[action] for action in CHANGED)
-    return Evaluation(score, falls, clipped / total, -earned / (steps * len(commands)))
+    session.check_planned()
+    clipped = sum(session.actions[action] for action in CHANGED) / max(1, session.steps)
+    missed = session.no_plans, session.why_no_plan
+    return Evaluation(score, falls, clipped, -earned / (steps * len(commands)), *missed)
 
 
 def evaluate_goal(
@@ -87,7 +91,7 @@ def evaluate_goal(
     policy=None,
 ) -> dict:
     """From the start of the robot: when it reached the goal of its task for good, how well it kept it, and how often it
-    was out of the bounds of the state, where there are some."""
+    was out of the bounds of the state, where there are some; steps without a plan, and why the last had none."""
     session = driving(run, spec, model, seed, not perfect_state, policy)
     task, layout = session.agent.task, session.agent.layout
     violation = getattr(task, "violation", None)
@@ -99,8 +103,10 @@ def evaluate_goal(
         if violation is not None:
             outside.append(bool(violation(reached) > 0))
         falls += outcome.fell
+    session.check_planned()
     bounded = {OUTSIDE: float(np.mean(outside))} if violation is not None else {}
-    return goal_kept(task.goal, np.array(there), spec.dt) | bounded | {"falls": falls}
+    missed = {NO_PLANS: session.no_plans, WHY_NO_PLAN: session.why_no_plan}
+    return goal_kept(task.goal, np.array(there), spec.dt) | bounded | {"falls": falls} | missed
 
 
 def goal_kept(goal: str, there: np.ndarray, dt: float) -> dict:

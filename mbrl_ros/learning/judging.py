@@ -9,7 +9,16 @@ import numpy as np
 
 from mbrl_ros.config import ConfigError
 from mbrl_ros.control.report import SCHEMA, SETTLE, STRIDE, parse_commands
-from mbrl_ros.learning.evaluating import COMMANDS, FOR_GOOD, KEPT_SHARE, OUTSIDE, evaluate_goal, evaluate_tracking
+from mbrl_ros.learning.evaluating import (
+    COMMANDS,
+    FOR_GOOD,
+    KEPT_SHARE,
+    NO_PLANS,
+    OUTSIDE,
+    WHY_NO_PLAN,
+    evaluate_goal,
+    evaluate_tracking,
+)
 from mbrl_ros.paths import check_report
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.fit import check_driven
@@ -43,18 +52,22 @@ def check(args: argparse.Namespace, run: RunConfig) -> None:
 def judged(
     run: RunConfig, spec: RobotSpec, model, commands, hold: float, seed: int, progress=lambda share: None, policy=None
 ):
-    """{"summary", "commands"} of one model and one seed, by what its task calls good."""
+    """{"summary", "commands", why a step had no plan} of one model and one seed, by what its task calls good."""
     if make_task(run.planner.task, FeatureLayout(spec)).goal is not None:
         summary = evaluate_goal(run, spec, model, seed=seed, perfect_state=not run.bridge.noise, policy=policy)
-        return {"summary": summary, "commands": []}
+        return {WHY_NO_PLAN: summary.pop(WHY_NO_PLAN), "summary": summary, "commands": []}
     result = evaluate_tracking(run, spec, model, commands, hold, seed, not run.bridge.noise, progress, policy)
     more = {"falls": result.falls, "clipped_share": result.clipped_share, "cost": result.cost}
-    summary = result.score.summary() | more
-    return {"summary": summary, "commands": result.score.commands()}
+    summary = result.score.summary() | more | {NO_PLANS: result.no_plans}
+    return {WHY_NO_PLAN: result.why_no_plan, "summary": summary, "commands": result.score.commands()}
 
 
 def in_words(result: dict) -> str:
-    s = result["summary"]
+    missed = result["summary"].get(NO_PLANS)
+    return _judgement(result["summary"]) + (f", no plan in {missed} steps: {result[WHY_NO_PLAN]}" if missed else "")
+
+
+def _judgement(s: dict) -> str:
     goal = next((key.removesuffix(KEPT_SHARE) for key in s if key.endswith(KEPT_SHARE)), None)
     if goal is not None:
         share, after = 100 * s[goal + KEPT_SHARE], s[goal + FOR_GOOD]
@@ -75,7 +88,7 @@ def merged_report(config: dict, seeds: list[int], results: list[dict]) -> dict:
     mean, spread = {}, {}
     for key in summaries[0]:
         values = [s[key] for s in summaries if s[key] is not None]
-        total = key in ("falls", "samples", "non_finite")
+        total = key in ("falls", "samples", "non_finite", NO_PLANS)
         mean[key] = None if not values else int(sum(values)) if total else float(np.mean(values))
         spread[key] = [min(values), max(values)] if values else None
     commands = []
@@ -93,6 +106,7 @@ def merged_report(config: dict, seeds: list[int], results: list[dict]) -> dict:
         "summary": mean,
         "spread": spread,
         "per_seed": summaries,
+        "why_no_plans": sorted({why for r in results if (why := r.get(WHY_NO_PLAN))}),
         "commands": commands,
     }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mbrl_ros.backends.robot import Backend
+from mbrl_ros.config import ConfigError
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.experience import Experience
 from mbrl_ros.control.second_opinion import SecondOpinion
@@ -30,6 +31,10 @@ class Outcome:
     verdict: Verdict | None  # of a round of training, where one was due
 
 
+class NeverPlanned(ConfigError):
+    """There was not one plan, so that nothing about planning was seen."""
+
+
 class Session:
     """Steps everything together. Robot time is what counts: training takes none."""
 
@@ -39,6 +44,7 @@ class Session:
         self._experience = Experience(agent, start_ns=0)
         self.opinion = SecondOpinion(agent)
         self.actions: dict[Action, int] = dict.fromkeys(Action, 0)
+        self.no_plans, self.why_no_plan = 0, ""  # steps without one, and what was said in the last of them
 
     @property
     def following(self) -> bool:
@@ -52,7 +58,9 @@ class Session:
         self._guard = gate.receive_state(self._guard, state, now)
         complete = self._experience.state(state)
         plan = self.agent.act(state, command)
-        if not isinstance(plan, NoPlan):
+        if isinstance(plan, NoPlan):
+            self.no_plans, self.why_no_plan = self.no_plans + 1, plan.reason
+        else:
             self._guard = gate.receive_plan(self._guard, plan, now)
             self._experience.note(now, self.agent.command, plan.exploring)
             self.opinion.after_plan(took=0.0)
@@ -69,6 +77,19 @@ class Session:
         if fell:
             self.restart()
         return Outcome(truth, told.action, fell, self._train())
+
+    @property
+    def steps(self) -> int:
+        """So far."""
+        return sum(self.actions.values())
+
+    def check_planned(self) -> None:
+        """NeverPlanned where no step had a plan: what the robot did then says nothing."""
+        if self.no_plans and self.no_plans == self.steps:
+            raise NeverPlanned(
+                f"planner {self.agent.config.planner} had no plan in any of {self.steps} steps, so there is nothing to "
+                f"judge: {self.why_no_plan}. Take another planner, model or action map"
+            )
 
     def restart(self) -> None:
         """As a person would stand it up; robot time goes on."""

@@ -17,6 +17,7 @@ from mbrl_ros.backends import new_backend
 from mbrl_ros.config import ConfigError, as_mapping
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.report import write_report
+from mbrl_ros.kind_settings import learned_members
 from mbrl_ros.learning import judging
 from mbrl_ros.learning.curriculum import TrainingCommands
 from mbrl_ros.learning.learner import Learner
@@ -24,6 +25,7 @@ from mbrl_ros.learning.learning_curve import plot_curves
 from mbrl_ros.learning.models import save_model
 from mbrl_ros.learning.session import Session
 from mbrl_ros.paths import check_out
+from mbrl_ros.robots.fit import check_members
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import RunConfig, load_run, with_settings
 from mbrl_ros.settings import ACTION_MAP_NAMES
@@ -51,13 +53,15 @@ class Curve:
     error: list[float] = field(default_factory=list)  # held out
     promoted: list[bool] = field(default_factory=list)
     falls: list[float] = field(default_factory=list)  # when
+    no_plans: int = 0  # steps without a plan
+    why_no_plan: str = ""  # in the last of them
     evaluations: list[dict] = field(default_factory=list)
 
 
 def run(args: argparse.Namespace) -> int:
     run = with_settings(load_run(args.run_name, args.action_map), args.settings)
     judging.check(args, run)
-    _check_plans_alone(run)
+    check(run)
     check_out(args.out)
     at = _evaluated_at(args, run.learner.first_seconds)
     if args.perfect_state:
@@ -86,7 +90,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_plans_alone(run: RunConfig) -> None:
+def check(run: RunConfig) -> None:
+    """Whether it can learn from nothing, and plans alone."""
+    check_members(run.planner, learned_members(run.learner))
     for setting in run.planner.guided:
         name = setting.split()[0]
         raise ConfigError(
@@ -158,6 +164,12 @@ def _learn(run: RunConfig, args, at: list[float], commands, console: Console) ->
             f"{run.learner.first_seconds:g} s of data (learner.first_seconds)"
         )
     curve.evaluations[-1]["falls_learning"] = len(curve.falls)
+    curve.no_plans, curve.why_no_plan = session.no_plans, session.why_no_plan
+    if curve.no_plans:
+        console.print(
+            f"seed {seed}: no plan in {curve.no_plans} of {session.steps} steps while learning: {curve.why_no_plan}",
+            style="yellow", markup=False, highlight=False,
+        )  # fmt: skip
     falls = ", ".join(f"{t:.1f} s" for t in curve.falls) or "none"
     console.print(f"seed {seed}: falls while learning: {falls}; {learner.promoted} of {learner.proposed} promoted")
     return curve, learner

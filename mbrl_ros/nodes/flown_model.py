@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mbrl_ros.config import ConfigError, VersionRefused
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.surprise import Predictor, Surprises
 from mbrl_ros.dynamics.native import planning_model
 from mbrl_ros.dynamics.storage import Card, from_bytes
 from mbrl_ros.nodes.flown import Flown, Version
+from mbrl_ros.robots.fit import check_members
 
 
 def flown_model(
@@ -24,6 +26,10 @@ def flown_model(
 
     def ready(model, card: Card) -> Version:
         config = agent.config
+        try:
+            check_members(config, model.members)
+        except ConfigError as error:
+            raise VersionRefused(str(error), card.version) from error
         packed = planning_model(model, config.precision, config.threads)
         return Version(Predictor(packed, card.calibration), card.version, identity=card.version)
 

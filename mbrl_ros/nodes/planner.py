@@ -39,6 +39,7 @@ from mbrl_ros.nodes.run import ManagedNode, run_node
 from mbrl_ros.nodes.self_report import SelfReport
 from mbrl_ros.nodes.state_watch import StateWatch
 from mbrl_ros.planners.problem import NoPlan
+from mbrl_ros.robots.fit import check_members
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.search_settings import Counted
 from mbrl_ros.settings import POLICY_MODES, PlannerConfig
@@ -140,7 +141,10 @@ class Planner(ManagedNode):
     def _check_change(self, now: PlannerConfig, new: PlannerConfig) -> None:
         if hasattr(self, "_flying"):
             self._flying.policies.take()
-        check_mode(now.mode, new.mode, not hasattr(self, "_agent") or self._agent.has_policy)
+        agent = getattr(self, "_agent", None)
+        check_mode(now.mode, new.mode, agent is None or agent.has_policy)
+        if agent and agent.has_model:
+            check_members(new, agent.search.model.members)
 
     # What comes in
 

@@ -88,7 +88,8 @@ class PrimitiveMap:
     """A vote for each motion that the robot file lists; the one with the most is taken, the first where nobody votes.
 
     Votes can be averaged, spread and interpolated, which numbers of motions cannot: between 1 and 5 lies no 3. The
-    gradient is that of the softmax of the votes, as the choice itself has none.
+    choice has no slope; that of the softmax of the votes stands in for it, for models that take a number between two
+    motions for a share of both (dynamics/ensemble.py). A law that rounds it has none all the same.
     """
 
     stepwise = True

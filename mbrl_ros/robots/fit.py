@@ -1,4 +1,4 @@
-"""Whether a run fits its robot: said before anything starts, and where the parts are built. No torch."""
+"""Whether a run fits its robot, and its parts each other: said before it starts, and where they are built. No torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from mbrl_ros.kind_settings import ENSEMBLE, kind_config
 from mbrl_ros.known import the
 from mbrl_ros.paths import POLICY, model_file
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import POLICY_MODES, LearnerConfig, PlannerConfig
+from mbrl_ros.search_settings import Drawn
+from mbrl_ros.settings import POLICY_MODES, SHARED_OUT, LearnerConfig, PlannerConfig
+
+LEAST_CANDIDATES = 4  # of a search: two of them are the plan before and the prior
 
 
 def check_gait(spec: RobotSpec) -> None:
@@ -70,6 +73,28 @@ def check_device(planner: PlannerConfig, learner: LearnerConfig) -> None:
     if planner.device != "cpu" and planner.learning and learner.kind not in (ENSEMBLE, "l2"):
         raise ConfigError(
             f"planner.device {planner.device}: a model of kind {learner.kind} plans on the processor; take device cpu"
+        )
+
+
+def check_members(planner: PlannerConfig, members: int) -> None:
+    """Whether a model with so many members can be planned with, and explored by."""
+    check_samples(planner, members)
+    if planner.mode == "explore" and planner.explore.by == "disagreement" and members < 2:
+        raise ConfigError(
+            "planner.explore.by disagreement: a model with one member disagrees with nobody, so nothing would be worth "
+            "seeing. Take learner.ensemble.members of 2 and more, or planner.explore.by=counts"
+        )
+
+
+def check_samples(planner: PlannerConfig, members: int) -> None:
+    """Where each candidate goes through all members, there are so many fewer of them than `samples`."""
+    drawn = planner.planner != "prior" and isinstance(planner.search, Drawn)
+    least = LEAST_CANDIDATES * members
+    if drawn and planner.treatment not in SHARED_OUT and planner.search.samples < least:
+        raise ConfigError(
+            f"planner.{planner.searching}.samples {planner.search.samples}: shared among {members} members, of the "
+            f"{planner.search.samples // members} candidates of a plan two are the plan before and the prior, so that "
+            f"plans would hardly move. Take {least} and more"
         )
 
 

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.features import FeatureLayout
 
 UPRIGHT = math.cos(math.radians(15))
@@ -19,12 +20,17 @@ class Task:
     goal = "upright"
 
     def __init__(self, layout: FeatureLayout):
-        names = layout.names
-        self._cos = next(i for i, n in enumerate(names) if n.startswith("cos "))
-        self._x = layout.joint_position.start
-        self._rail = layout.spec.joints[0].position[1]
-        self._dx = layout.joint_velocity.start
-        self._dpole = layout.joint_velocity.start + 1
+        joints = layout.spec.joints
+        poles, carts = [j for j in joints if j.continuous and not j.actuated], [j for j in joints if j.actuated]
+        if len(poles) != 1 or len(carts) != 1 or carts[0].continuous:
+            raise ConfigError(
+                "task 'cartpole' needs one joint that turns freely, the pole, and one that is driven along a rail; "
+                f"{layout.spec.name} has {len(poles)} and {sum(not j.continuous for j in carts)}"
+            )
+        pole, cart, names = poles[0].name, carts[0].name, layout.names
+        self._cos, self._dpole = names.index(f"cos {pole}"), names.index(f"d {pole}")
+        self._x, self._dx = names.index(cart), names.index(f"d {cart}")
+        self._rail = carts[0].position[1]
 
     def reward(self, state: Tensor, command: Tensor) -> Tensor:
         """state (..., S) -> (...)"""

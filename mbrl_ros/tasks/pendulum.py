@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.features import FeatureLayout
 
 UPRIGHT = math.cos(math.radians(15))
@@ -19,8 +20,12 @@ class Task:
     goal = "upright"
 
     def __init__(self, layout: FeatureLayout):
-        self._cos = next(i for i, n in enumerate(layout.names) if n.startswith("cos "))
-        self._speed = layout.joint_velocity.start
+        free = [j.name for j in layout.spec.joints if j.continuous]
+        if len(free) != 1:
+            raise ConfigError(
+                f"task 'pendulum' needs one joint that turns freely, the rod; {layout.spec.name} has {len(free)}"
+            )
+        self._cos, self._speed = (layout.names.index(f"{part} {free[0]}") for part in ("cos", "d"))
 
     def reward(self, state: Tensor, command: Tensor) -> Tensor:
         """state (..., S) -> (...), 1 at best. Near the top, being fast costs more."""

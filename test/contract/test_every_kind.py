@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mbrl_ros.backends.environment import EnvironmentLayout, EnvironmentSpec
 from mbrl_ros.bench.models_toys import DT, driven
 from mbrl_ros.config import ConfigError
 from mbrl_ros.dynamics.fitting import FitConfig, fit
@@ -144,3 +145,22 @@ def test_runs_shorter_than_the_rollout_are_refused():
     states, actions = recording()
     with pytest.raises(ValueError, match="runs of 3 steps are too short to roll a model for 4"):
         fit(kind, model, states[:, :4], actions[:, :3], FitConfig(steps=1, rollout=4))
+
+
+@every_kind
+def test_an_environment_is_learned_as_a_robot_is_but_by_those_who_need_a_law(name):
+    """In its units: actions from the middle of its bounds, in halves of their range."""
+    bounds = np.array([[-3.0, 0.0], [1.0, 10.0]])
+    spec = EnvironmentSpec("somewhere", ("x", "y", "z"), np.array([1.0, 2.0, 5.0]), bounds, dt=0.1, episode_steps=20)
+    kind = the("model", name)
+    if name not in OF_ANY_ROBOT:
+        with pytest.raises(ConfigError, match="needs the layout of a robot.* got somewhere"):
+            kind.new(kind.Config(), EnvironmentLayout(spec), 0)
+        return
+    model = kind.new(kind.Config(), EnvironmentLayout(spec), 0)
+    assert model.action_offset.tolist() == [-1.0, 5.0] and model.action_scale.tolist() == [2.0, 5.0]
+    generator = torch.Generator().manual_seed(0)
+    states, actions = torch.randn(5, 9, 3, generator=generator), 4 * torch.rand(5, 8, 2, generator=generator)
+    model = fit(kind, model, states, actions, FitConfig(steps=2, batch=8), seed=0).model
+    path = model.rollout(torch.zeros(model.members, BATCH, 3), torch.zeros(model.members, BATCH, HORIZON, 2))
+    assert path.shape == (model.members, BATCH, HORIZON, 3) and torch.isfinite(path).all()

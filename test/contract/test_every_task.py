@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mbrl_ros.config import ConfigError
 from mbrl_ros.known import TASKS, the
 from mbrl_ros.paths import share
 from mbrl_ros.robots.features import FeatureLayout
@@ -166,3 +167,25 @@ def test_a_pole_is_upright_within_15_degrees_however_often_it_turned(degrees, up
 
 def test_every_task_can_be_named_in_a_run():
     assert set(TASK_NAMES) == set(TASKS) == set(ROBOT_OF)
+
+
+@pytest.mark.parametrize("robot", sorted(path.stem for path in (share() / "config" / "robots").glob("*.yaml")))
+@pytest.mark.parametrize("task", TASKS)
+def test_a_robot_that_a_task_does_not_fit_is_refused_by_name(task, robot):
+    layout = FeatureLayout(load_robot(robot))
+    try:
+        t = make_task(task, layout)
+    except ConfigError as refused:
+        assert robot != ROBOT_OF[task] and robot in str(refused)
+    else:
+        assert torch.isfinite(t.reward(states(layout, 4), torch.zeros(t.command_size))).all()
+
+
+def test_the_pendulum_of_a_cartpole_is_its_pole():
+    """What is fast near the top costs, of the joint that turns, not of the one that comes first."""
+    layout = FeatureLayout(load_robot("cartpole"))
+    state = torch.zeros(3, layout.size)
+    state[:, layout.names.index("cos pole_joint")] = 1.0
+    state[1, layout.names.index("d pole_joint")] = state[2, layout.names.index("d cart_joint")] = 2.0
+    still, turning, driving = make_task("pendulum", layout).reward(state, torch.zeros(0))
+    assert turning < still == driving

@@ -96,9 +96,14 @@ class PlannerAlone:
         self.probe.until(lambda: self.step() and len(self.graph.model_status) > known, "a word about it")
 
     def set_mode(self, mode: str):
+        return self._set("mode", ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=mode))
+
+    def set_samples(self, samples: int):
+        return self._set("mppi.samples", ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=samples))
+
+    def _set(self, name: str, value: ParameterValue):
         client = self.probe.node.create_client(SetParameters, "planner/set_parameters")
-        value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=mode)
-        request = SetParameters.Request(parameters=[Parameter(name="mode", value=value)])
+        request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
         return ask(self.probe.until, client, request, "set_parameters").results[0]
 
     def change_state(self, number: int) -> bool:

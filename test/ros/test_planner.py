@@ -318,6 +318,15 @@ def test_mode_at_the_start_and_changed_while_running(alone):
     assert planner.step().sequence == 22
 
 
+def test_rollouts_too_few_for_the_members_of_the_flown_model_are_refused_while_it_runs(alone):
+    planner = alone(mode="mppi")
+    planner.step()
+    refused = planner.set_samples(12)
+    assert not refused.successful and "shared among 5 members" in refused.reason
+    assert planner.set_samples(100).successful
+    assert planner.step().sequence == 1
+
+
 def test_mode_policy_flies_what_lies_beside_the_model_and_is_left_and_chosen_live(alone):
     planner = alone(mode="policy")
     decided = planner.steps(3)[-1]

@@ -206,7 +206,7 @@ def test_a_step_without_a_plan_is_timed_and_the_walk_goes_on(monkeypatch):
 def test_a_policy_is_reported_with_all_keys_in_every_row(tmp_path):
     file, path = tmp_path / "policy.onnx", tmp_path / "policy.json"
     file.write_bytes(file_of_a_policy())
-    sizes = ["--set", "planner.mppi.samples=10", "planner.mppi.horizon=4"]
+    sizes = ["--set", "planner.mppi.samples=20", "planner.mppi.horizon=4"]
     short = ["--seeds", "1", "--hold", "2.1", "--commands", "0.3,0,0", "--rounds", "1", "--calls", "1"]
     assert cli.main(["bench", "policy", "--policy", str(file), *short, *sizes, "--report", str(path)]) == 0
     report = json.loads(path.read_text())

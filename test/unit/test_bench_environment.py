@@ -10,13 +10,15 @@ import torch
 from mbrl_ros.backends.environment import Episodes
 from mbrl_ros.backends.environments import make_environment
 from mbrl_ros.bench import environment_command
-from mbrl_ros.bench.student import Box, Student, Told, Trial, taught
+from mbrl_ros.bench.student import Box, Student, Told, Trial, sections, taught
 from mbrl_ros.cli import main
+from mbrl_ros.known import PLANNERS
+from mbrl_ros.planners.problem import PlanResult
 from mbrl_ros.settings import MppiConfig
 
 CARTPOLE = "own/balanced-cartpole"
 QUICK = replace(environment_command.STUDIES, explored=80, first=200, planner=MppiConfig(samples=100, horizon=12))
-TINY = replace(QUICK, first=5, planner=MppiConfig(samples=10, horizon=2))
+TINY = replace(QUICK, first=5, planner=MppiConfig(samples=80, horizon=2))
 
 
 def test_what_is_told_of_rewards_and_ends_is_known_of_states_that_were_not_seen():
@@ -68,9 +70,28 @@ def test_a_trial_counts_its_steps_and_what_it_earned():
     assert found[-1].steps == TINY.explored + found[-1].earned
 
 
+@pytest.mark.parametrize("planner", PLANNERS)
+def test_any_planner_plans_by_what_was_learned(planner):
+    episodes = Episodes(make_environment(CARTPOLE, 0))
+    student = Student(episodes.spec, TINY, 0, planner=planner)
+    searched, search = [], student._search.plan
+    student._search.plan = lambda elapsed: searched.append(search(elapsed)) or searched[-1]
+    found = taught(student, episodes, TINY, 1)
+    assert len(searched) == found[-1].steps - TINY.explored > 0
+    assert all(isinstance(plan, PlanResult) for plan in searched)
+
+
+def test_another_planner_looks_as_far_ahead_with_as_many_rollouts():
+    studies = replace(TINY, planner=MppiConfig(samples=120, horizon=7, knot_steps=2))
+    cem, tree = (sections(name, studies)[name] for name in ("cem", "mcts"))
+    assert (cem.horizon, cem.knot_steps, cem.samples * cem.iterations) == (7, 2, 120)
+    assert (tree.horizon, tree.samples) == (7, 120)
+    assert sections("prior", studies)["mppi"] is studies.planner
+
+
 def test_the_command_prints_each_trial_and_writes_them(capsys, monkeypatch, tmp_path):
     given = [Trial(20.0, 20, 1.0, 1.0, True), Trial(8.0, 28, 1.0, 1.0, True), Trial(200.0, 228, 9.0, 8.0, False)]
-    monkeypatch.setattr(environment_command, "learned", lambda name, seed, trials: given)
+    monkeypatch.setattr(environment_command, "learned", lambda name, seed, trials, planner: given)
     report = tmp_path / "report.json"
     assert main(["bench", "environment", CARTPOLE, "--seeds", "2", "--seed", "3", "--report", str(report)]) == 0
     said = capsys.readouterr().out

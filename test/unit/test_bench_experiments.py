@@ -81,6 +81,19 @@ def test_what_was_found_before_an_end_is_not_found_again(monkeypatch, tmp_path):
         Kept(tmp_path / "r.json", {"asked": 2})
 
 
+def test_a_damaged_line_of_what_was_found_is_named(tmp_path):
+    kept = Kept(tmp_path / "r.json", {"asked": 1})
+    kept.keep("fork 0", {"x": 1.0})
+    file = tmp_path / "r.done.jsonl"
+    whole = file.read_text()
+    for damaged in ('["fork 1", {"x"', '"fork 1"', '["fork 1"]', '[["fork 1"], 2]', "\udcff"):
+        file.write_text(f"{whole}{damaged}\n", errors="surrogateescape")
+        with pytest.raises(ConfigError, match=r"r.done.jsonl, line 3: .*Remove the line"):
+            Kept(tmp_path / "r.json", {"asked": 1})
+    file.write_text(whole)
+    assert Kept(tmp_path / "r.json", {"asked": 1})["fork 0"] == {"x": 1.0}
+
+
 def test_the_command_prints_a_table_and_writes_a_report_and_a_picture(monkeypatch, tmp_path, capsys):
     found = {"K = 3: error, K = 1 is 1": 0.5}
     monkeypatch.setitem(Suite("models").experiments, "rollout", lambda seed: {**found, "seconds": float(seed)})

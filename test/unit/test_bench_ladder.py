@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,13 +14,16 @@ from mbrl_ros.bench import ladder_climb, ladder_command
 from mbrl_ros.bench.kept import Kept
 from mbrl_ros.bench.ladder import MODELS, PLANNERS, RUNGS, TASKS, TREATMENTS, Rung, excuse
 from mbrl_ros.bench.ladder_budgets import BUDGETS, GRADIENT_PASSES, QUICK
-from mbrl_ros.bench.ladder_cell import settled
+from mbrl_ros.bench.ladder_cell import judged, let_others_plan, settled
 from mbrl_ros.bench.ladder_models import PASSES, of_kind
 from mbrl_ros.bench.ladder_rows import row
 from mbrl_ros.bench.ladder_table import COLUMNS, excuses, line, markdown
 from mbrl_ros.cli import main
 from mbrl_ros.control.agent import Agent
-from mbrl_ros.planners.problem import NoPlan
+from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.learning.evaluating import driving
+from mbrl_ros.planners.problem import NoPlan, PlanResult
+from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import load_run
 from mbrl_ros.settings import TREATMENTS as KNOWN_TREATMENTS
@@ -85,9 +89,26 @@ def test_what_does_not_apply_says_why():
         "cliff",
         "rover",
     ]
-    assert "no slope" in excuse("rover", rung("planner gradient"))
+    assert not excuse("rover", rung("planner gradient"))  # votes for motions have a slope, through learned models
     assert all(excuse(task, rung("outside mbrl-lib PETS")) for task in TASKS)
     assert not any(excuse(task, BASE) for task in TASKS)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_whoever_is_climbed_on_a_task_finds_plans_there(task):
+    budget = replace(BUDGETS[task], passes=80)
+    for each in RUNGS:
+        if each.axis not in ("planner", "outside") or excuse(task, each):
+            continue
+        run = settled(load_run(budget.run), each, budget)
+        spec = load_robot(run.planner.robot)
+        shape = replace(run.learner.ensemble, width=8)
+        model = new_ensemble(shape, FeatureLayout(spec), 0)
+        session = driving(run, spec, model, 0, noise=False)
+        let_others_plan(each, session.agent)
+        for _ in range(3):
+            session.step(np.zeros(session.agent.task.command_size))
+        assert isinstance(session.agent.last_result, PlanResult), f"{task}, {each}"
 
 
 @pytest.mark.parametrize("name", PLANNERS)
@@ -101,6 +122,13 @@ def test_a_decision_of_any_planner_takes_the_same_arithmetic(name):
     assert not isinstance(agent.search.plan(1), NoPlan)
     spent = model.rows / (budget.passes * run.planner.mppi.horizon)
     assert (0.4 if name == "mcts" else 0.8) < spent < 1.15  # a tree plays on from where it is, not from the root
+
+
+def test_a_planner_without_a_section_of_its_own_is_set_by_that_of_mppi():
+    """As one that was only added to known.PLANNERS."""
+    budget = BUDGETS["pendulum"]
+    planner = settled(load_run(budget.run), replace(BASE, planner="prior"), budget).planner
+    assert planner.planner == "prior" and planner.mppi.samples == budget.passes
 
 
 @pytest.mark.parametrize("name", sorted(PASSES))
@@ -156,6 +184,8 @@ def test_a_robot_that_had_no_model_to_plan_with_is_told_from_one_that_planned_ba
     found = row("cliff", rung("model energy"), "", stood, (), 0.02)
     assert found.unflown == 1 and line(found)[1] == "model energy (1 of 2 without a model)"
     assert line(row("cliff", rung("model energy"), "", cells(3.0), (), 0.02))[1] == "model energy"
+    lost = [{**cell, "no_plans": 7} for cell in cells(1.0, 2.0)] + cells(3.0)
+    assert line(row("cliff", BASE, "", lost, (), 0.02))[1].endswith(" (no plan in 14 steps)")
 
 
 def test_what_could_not_be_driven_and_what_stands_there_twice_is_marked():
@@ -219,3 +249,16 @@ def test_unknown_rungs_no_seeds_and_no_data_are_refused(capsys):
     assert "no rung 'cme'. Known: shooting, mppi" in capsys.readouterr().err
     assert main(["bench", "ladder", "--seeds", "0"]) == 2
     assert main(["bench", "ladder", "--seconds", "0"]) == 2
+
+
+def test_a_cell_says_how_many_steps_had_no_plan_and_only_then():
+    still = Counting(1)
+    found = []
+    for lost in (False, True):
+        budget = replace(BUDGETS["pendulum"], judged=0.3)
+        run = settled(load_run(budget.run), rung("planner gradient"), budget)
+        if lost:
+            still.differentiable_rollout = lambda states, actions: still.rollout(states, actions) * torch.nan
+        found.append(judged(rung("planner gradient"), run, load_robot("pendulum"), still, None, budget, 0))
+    assert "no_plans" not in found[0]
+    assert found[1]["no_plans"] == 6  # all of 0.3 s at 20 Hz

@@ -90,3 +90,10 @@ def test_what_is_learned_is_learned_by_driving():
         "rover_mpc", 3.0, 0, ("learner.first_seconds=2.5", "learner.first_steps=3", "planner.mode=explore")
     )
     assert model.members == 5
+
+
+def test_a_planner_without_a_section_of_its_own_is_set_by_that_of_mppi():
+    """As one that was only added to known.PLANNERS."""
+    planner = configured("car_mpc", "prior", samples=40, horizon=7).planner
+    assert planner.planner == "prior" and planner.search is planner.mppi
+    assert (planner.mppi.samples, planner.mppi.horizon) == (40, 7)

@@ -6,7 +6,11 @@ import pytest
 
 from mbrl_ros import cli
 from mbrl_ros.config import ConfigError
+from mbrl_ros.learning import eval_command
+from mbrl_ros.learning.eval_command import ORACLE_SAMPLES
 from mbrl_ros.paths import check_out, check_report
+from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.runs import load_run, with_settings
 
 
 def mbrl(capsys, *arguments):
@@ -199,3 +203,47 @@ def test_value_that_begins_with_a_minus_is_taken_for_a_value():
         "--commands=-0.2,0,0;0,0,1",
         "--demo",
     ]
+
+
+@pytest.mark.parametrize(
+    ("run", "setting", "reason"),
+    [
+        ("hand_mpc", "planner.planner=mcts", "3^9 choices a step"),
+        ("pendulum_mpc", "planner.planner=gradient", "needs a model with a gradient"),
+    ],
+)
+def test_a_planner_that_never_had_a_plan_is_not_judged_by_figures(capsys, tmp_path, run, setting, reason):
+    report = tmp_path / "report.json"
+    status, said, error = mbrl(capsys, "eval", run, "--model", "oracle", "--set", setting, "--report", str(report))
+    assert status == 2 and reason in error and "no plan in any of" in error
+    assert "last 5 s" not in said and not report.exists()
+
+
+@pytest.mark.parametrize("name", ["report.png", "report.md", "report.log", "report", "report.done.jsonl"])
+@pytest.mark.parametrize(
+    "command",
+    [("bench", "ladder"), ("bench", "models"), ("bench", "plan"), ("bench", "pets"), ("train", "pendulum_mpc")],
+    ids=" ".join,
+)
+def test_a_report_that_what_comes_beside_it_would_overwrite_is_refused(capsys, tmp_path, command, name):
+    status, _, error = mbrl(capsys, *command, "--report", str(tmp_path / name))
+    assert status == 2 and error.count("\n") == 1
+    assert f"--report {(tmp_path / name).with_suffix('.json')}" in error and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "planner", "samples"),
+    [
+        ((), "mppi", ORACLE_SAMPLES),
+        (("planner.mppi.samples=300",), "mppi", 300),
+        (("planner.planner=cem",), "cem", ORACLE_SAMPLES),
+        (("planner.planner=cem", "planner.mppi.samples=300"), "cem", ORACLE_SAMPLES),
+        (("planner.planner=cem", "planner.cem.samples = 300"), "cem", 300),
+        (("planner.planner=gradient",), "gradient", 4),
+    ],
+)
+def test_true_physics_plans_with_few_rollouts_but_where_somebody_says_how_many(settings, planner, samples):
+    run = with_settings(load_run("pendulum_mpc"), settings)
+    told, model = eval_command._model(run, "oracle", load_robot("pendulum"), settings)
+    assert told.planner.searching == planner and told.planner.search.samples == samples
+    assert model.members == 1

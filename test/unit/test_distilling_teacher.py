@@ -8,11 +8,12 @@ from distilling_driver import LAYOUT, MAP, PLANNER, STILL, TASK, finished, model
 from learning_driver import GO1
 
 from mbrl_ros.distilling.imagined import Imagined
+from mbrl_ros.distilling.set_up import patient
 from mbrl_ros.distilling.teacher import Teacher
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.policies.network import Value, new_policy
 from mbrl_ros.robots.action_maps import make_action_map
-from mbrl_ros.settings import MppiConfig
+from mbrl_ros.settings import DistillConfig, MppiConfig
 
 # Robots in the model
 
@@ -188,3 +189,9 @@ def test_what_matters_more_to_the_return_weighs_more():
     weights = finished(slices)
     assert weights.mean() == pytest.approx(1.0)
     assert weights[0] > 3 * weights[1:].max() and (weights > 0).all()
+
+
+def test_a_teacher_plans_for_every_state_however_long_the_robot_follows_a_plan():
+    """Its horizon becomes shorter than that once it listens to the policy."""
+    slow = replace(PLANNER, replan_every=PLANNER.mppi.horizon)
+    assert patient(slow, DistillConfig()).replan_every == 1

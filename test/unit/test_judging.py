@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.learning import judging
@@ -54,7 +55,7 @@ def test_a_task_is_judged_by_what_it_calls_good(monkeypatch):
     run, spec = load_run("cartpole_mpc").with_setting("planner.mppi.samples", 20), load_robot("cartpole")
     model = new_ensemble(EnsembleConfig(members=2, width=8, layers=1), FeatureLayout(spec), seed=0)
     result = judging.judged(run, spec, model, judging.COMMANDS, 4.0, seed=0)
-    assert set(result["summary"]) == {"still_share_last_5s", "still_for_good_after_s", "falls"}
+    assert set(result["summary"]) == {"still_share_last_5s", "still_for_good_after_s", "falls", "no_plans"}
     assert judging.in_words(result).startswith("still ")
 
 
@@ -114,3 +115,34 @@ def test_a_pole_that_never_stood_is_said_to_be_so():
 
 def test_commands_held_too_briefly_to_be_judged_are_said_to_be_so():
     assert "not judged" in judging.in_words(tracking(None, None))
+
+
+def test_steps_without_a_plan_are_said_with_the_reason_and_summed_up_in_the_report():
+    some, none = tracking(0.05, 0.2), tracking(0.05, 0.2)
+    some["summary"]["no_plans"], none["summary"]["no_plans"] = 7, 0
+    some["why_no_plan"], none["why_no_plan"] = "the model is at a loss", ""
+    assert judging.in_words(some).endswith("0 falls, no plan in 7 steps: the model is at a loss")
+    assert judging.in_words(none).endswith("0 falls")
+    report = judging.merged_report({}, [0, 1], [none, some])
+    assert report["summary"]["no_plans"] == 7 and report["why_no_plans"] == ["the model is at a loss"]
+
+
+class Lost:
+    """A model of the cartpole that foresees nothing finite, but for its first `known` looks."""
+
+    members = 1
+
+    def __init__(self, known):
+        self.left = known
+
+    def rollout(self, states, actions):
+        self.left -= 1
+        after = states[:, :, None] + 0.0 * actions.cumsum(2)
+        return after if self.left >= 0 else after * torch.nan
+
+
+def test_a_drive_that_was_planned_in_part_says_in_how_many_steps_it_was_not():
+    run, spec = load_run("cartpole_mpc").with_setting("planner.mppi.samples", 20), load_robot("cartpole")
+    result = judging.judged(run, spec, Lost(known=100), judging.COMMANDS, 4.0, seed=0)
+    assert 0 < result["summary"]["no_plans"] < 15 / spec.dt
+    assert result["why_no_plan"] == "what the model foresees is not finite"

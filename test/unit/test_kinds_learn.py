@@ -31,7 +31,7 @@ LAYOUT = FeatureLayout(CARTPOLE)
 WITH_A_LAW = ("physics", "residual")
 OTHERS = [name for name in MODELS if name != "ensemble"]
 OF_ANY_ROBOT = [name for name in OTHERS if name not in WITH_A_LAW]
-CHEAP = {"energy": "starts=4, steps=1, chains=1, offered=4, particles=2", "diffusion": "steps=2"}
+CHEAP = {"energy": "starts=4, steps=1, chains=1, offered=4, particles=2", "diffusion": "steps=2", "bayes": "members=4"}
 TINY = ("learner.first_seconds=1.0", "learner.first_steps=15", "learner.train.batch=16", "planner.mppi.samples=20")
 
 

@@ -10,9 +10,11 @@ import torch
 from mbrl_ros.backends import new_backend
 from mbrl_ros.dynamics.analytic import AnalyticModel, true_model
 from mbrl_ros.dynamics.physics import PhysicsModel
+from mbrl_ros.learning.evaluating import driving
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.laws import bicycle, hill, primitives
 from mbrl_ros.robots.spec import load_robot
+from mbrl_ros.runs import load_run
 
 CAR, CART, ROVER = (load_robot(name) for name in ("car", "cliff_cart", "rover"))
 
@@ -98,3 +100,30 @@ def test_a_robot_that_a_law_does_not_fit_is_refused(law, spec):
 def test_a_number_that_the_robot_file_lacks_is_named():
     with pytest.raises(ValueError, match="constants.wheelbase"):
         replace(CAR, constants={}).constant("wheelbase")
+
+
+@pytest.mark.parametrize("spec", [CAR, CART, ROVER], ids=lambda spec: spec.name)
+def test_a_law_that_is_smooth_has_a_slope_and_one_that_rounds_offers_none(spec):
+    """Of what is said to be smooth, a slightly other target leads elsewhere by what the slope says."""
+    model, layout = AnalyticModel(spec), FeatureLayout(spec)
+    assert hasattr(model, "differentiable_rollout") == (spec is not ROVER)
+    if spec is ROVER:
+        return
+    start = torch.tensor(layout.encode(new_backend(spec, 0, noise=False).truth()))[None, None]
+    targets = (0.05 * torch.ones(1, 1, 4, len(spec.actuated))).requires_grad_()
+    reached = model.differentiable_rollout(start, targets)[..., -1, :].sum()
+    (slope,) = torch.autograd.grad(reached, targets)
+    other = model.rollout(start, (targets + 0.01 * slope.sign()).detach())[..., -1, :].sum()
+    assert float(other - reached.detach()) == pytest.approx(0.01 * float(slope.abs().sum()), rel=0.1) and slope.any()
+
+
+@pytest.mark.parametrize(
+    "setting, planned", [({"planner.planner": "gradient"}, False), ({"planner.mppi.polish": 1}, True)]
+)
+def test_plans_through_a_law_without_a_slope_are_refused_or_left_as_they_are(setting, planned):
+    """A rover's motions are chosen by number: ascent has no plan and a reason, and a plan is not polished."""
+    run = load_run("rover_mpc").with_all({"planner.mppi.samples": 20, **setting})
+    session = driving(run, ROVER, AnalyticModel(ROVER), seed=0, noise=False)
+    session.step(np.zeros(0))
+    assert (session.no_plans == 0) == planned
+    assert planned or "needs a model with a gradient" in session.why_no_plan

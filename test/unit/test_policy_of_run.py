@@ -74,7 +74,7 @@ def test_a_policy_that_is_given_is_reported(folder, tmp_path):
 
 
 def test_plans_that_listen_to_a_policy_of_another_model_are_warned_of(folder, capsys):
-    guided = ("--set", "planner.mppi.terminal_value=true", "planner.mppi.samples=10", "planner.mppi.horizon=3")
+    guided = ("--set", "planner.mppi.terminal_value=true", "planner.mppi.samples=20", "planner.mppi.horizon=3")
     judged(folder, *guided)
     assert "was distilled from model" not in capsys.readouterr().out
     (folder / "policy.onnx").write_bytes(policy(5, "another"))

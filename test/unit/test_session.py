@@ -7,7 +7,8 @@ from learning_driver import GO1
 from mbrl_ros.backends.mujoco import MujocoBackend
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.learning.learner import Learner
-from mbrl_ros.learning.session import Session
+from mbrl_ros.learning.session import NeverPlanned, Session
+from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.runs import load_run, with_settings
 from mbrl_ros.types import Action, Flag
 
@@ -124,3 +125,33 @@ def test_begun_anew_on_request_it_loses_no_step_and_bridges_none():
     assert len(learner.given) == 10 + 9
     assert np.flatnonzero(gaps != GO1.dt_ns).tolist() == [9]
     assert gaps[9] > 1.5 * GO1.dt_ns
+
+
+def without_plans(session, steps):
+    """The agent has none in so many steps, each time for another reason."""
+    act, left = session.agent.act, iter(range(steps))
+
+    def none(*given):
+        plan = act(*given)
+        return plan if (number := next(left, None)) is None else NoPlan(f"reason {number}")
+
+    session.agent.act = none
+
+
+def test_steps_without_a_plan_are_counted_and_the_last_reason_is_kept():
+    session, _ = build()
+    without_plans(session, 3)
+    for _ in range(5):
+        session.step(WALK)
+    assert (session.no_plans, session.steps, session.why_no_plan) == (3, 5, "reason 2")
+    session.check_planned()
+
+
+def test_a_drive_without_any_plan_is_nothing_to_judge():
+    session, _ = build()
+    session.check_planned()  # nothing was done yet
+    without_plans(session, 5)
+    for _ in range(5):
+        session.step(WALK)
+    with pytest.raises(NeverPlanned, match="planner prior had no plan in any of 5 steps.*reason 4"):
+        session.check_planned()

@@ -77,7 +77,8 @@ def _has_unknowns(spec: RobotSpec) -> bool:
 def new(config: Config, layout: FeatureLayout, seed: int) -> Physics:
     """Every constant in the geometric middle of its range; there is nothing random about it."""
     if not isinstance(layout, FeatureLayout):
-        raise ConfigError(f"a model of physics needs the layout of a robot, which names a law of motion; got {layout}")
+        given = getattr(getattr(layout, "spec", None), "name", layout)  # of an environment; else sizes
+        raise ConfigError(f"a model of physics needs the layout of a robot, which names a law of motion; got {given}")
     spec = layout.spec
     check(spec)
     ranges = the("law", spec.law).UNKNOWN

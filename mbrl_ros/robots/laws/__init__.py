@@ -7,6 +7,8 @@ then the joints' positions, then their velocities, as the robot file orders them
     after(m, spec, motion, target, dt)   (..., N) what comes of targets (..., A) within dt; `m` is numpy or torch
     lost(spec, motion)                   whether one motion (N,) has come to an end from which no target leads back
     exact                                whether one step of any length is as good as many small ones
+    smooth                               whether a slightly other target leads slightly elsewhere, so that there is a
+                                         slope to climb; where a number is rounded there is none
 
 so that what steps the robot and what plans through it are one definition. Where numbers of it may have to be found in
 how the robot moves (dynamics/kinds/physics.py), it also has

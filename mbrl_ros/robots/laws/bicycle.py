@@ -11,7 +11,7 @@ import numpy as np
 from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.spec import RobotSpec
 
-exact = False
+exact, smooth = False, True
 UNKNOWN = {
     "wheelbase": (0.05, 5.0),  # m
     "speed_kp": (0.1, 50.0),  # 1/s

@@ -14,7 +14,7 @@ import numpy as np
 from mbrl_ros.config import ConfigError
 from mbrl_ros.robots.spec import GRAVITY, RobotSpec
 
-exact = False
+exact, smooth = False, True
 START_SPREAD = 0.1  # m, how far from the start it may begin
 
 

@@ -15,7 +15,7 @@ from mbrl_ros.robots.fit import check_primitives
 from mbrl_ros.robots.obstacles import map_of
 from mbrl_ros.robots.spec import RobotSpec
 
-exact = True
+exact, smooth = True, False
 
 
 def begun(spec: RobotSpec, random: np.random.Generator) -> np.ndarray:
