@@ -21,8 +21,8 @@ from mbrl_ros.types import Plan
 TASKS = ("pendulum", "rover", "car")
 WITH_CONSTANTS = ("car",)  # whose law has some that can be unknown
 NEED_A_LAW = ("physics", "residual")
-STEPS = 3
-SMALL = {"horizon": 6, "samples": 12, "iterations": 2, "restarts": 2, "knot_steps": 2}
+STEPS = 2
+SMALL = {"horizon": 4, "samples": 12, "iterations": 2, "restarts": 2, "knot_steps": 2}
 SMALL_MODEL = {"members": 2, "particles": 2, "width": 8, "starts": 4, "waves": 20}
 FEWER_STEPS = {"energy": 1, "diffusion": 2}  # of a sample
 EXPECTED = {("gradient", "energy"): "needs a model with a gradient"}  # of planner and kind, why there is no plan
@@ -56,7 +56,7 @@ def driven(planner, model, task, treatment):
 @pytest.mark.parametrize("planner", PLANNERS)
 def test_it_drives_or_says_why_not(planner, name, task):
     if name in NEED_A_LAW and task not in WITH_CONSTANTS:
-        with pytest.raises(ConfigError, match="law of motion has unknown constants"):
+        with pytest.raises(ConfigError, match="a law of motion with unknown constants"):
             untrained(name, task)
         return
     model, (low, high) = untrained(name, task), SPECS[task].target_limits

@@ -42,7 +42,7 @@ def quick(monkeypatch):
     def with_little(name):
         run = load_run(name)
         for setting, value in (
-            ("planner.mppi.samples", 10), ("planner.mppi.horizon", 4), ("learner.ensemble.width", 8),
+            ("planner.mppi.samples", 20), ("planner.mppi.horizon", 4), ("learner.ensemble.width", 8),
             ("learner.train.batch", 4),
         ):  # fmt: skip
             run = run.with_setting(setting, value)
