@@ -141,9 +141,9 @@ def _rows(
         parts = [str(Cell(task, rung, seed)) for seed in seeds]
         return [found[part] for part in parts if part in found]
 
-    base = next(rung for rung in RUNGS if rung.is_base)
+    base, dt = next(rung for rung in RUNGS if rung.is_base), {task: _dt(budgets[task]) for task, _ in chosen}
     return [
-        row(task, rung, why := excuse(task, rung), [] if why else of(task, rung), of(task, base), _dt(budgets[task]))
+        row(task, rung, why := excuse(task, rung), [] if why else of(task, rung), of(task, base), dt[task])
         for task, rungs in chosen
         for rung in rungs
     ]

@@ -13,7 +13,6 @@ from mbrl_ros.bench.ladder_budgets import Budget
 from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.dynamics.evaluation import HeldOut
 from mbrl_ros.dynamics.fitting import FitConfig, fit
-from mbrl_ros.dynamics.kinds import physics
 from mbrl_ros.dynamics.storage import Card
 from mbrl_ros.kind_settings import kind_config, single_steps
 from mbrl_ros.known import the
@@ -42,8 +41,8 @@ class Refits:
         self.kind, self._config = the("model", name), of_kind(name, config.ensemble)
         rollout = 1 if single_steps(name) else min(config.train.rollout, ROLLOUT)
         self._fit = FitConfig(steps=budget.steps, batch=budget.batch, rollout=rollout)
-        if name == "physics":
-            self._fit = replace(self._fit, rate=physics.RATE, weight_decay=0.0)
+        if hasattr(self.kind, "RATE"):  # what is fitted then are constants of the world, which are not to be small
+            self._fit = replace(self._fit, rate=self.kind.RATE, weight_decay=0.0)
         self.buffer = ReplayBuffer(config.capacity, self.layout.size, len(spec.actuated), spec.dt_ns)
         self.incumbent, self._newest, self.version, self.fit_seconds = None, None, 0, 0.0
         self._turn = config.train.turn
