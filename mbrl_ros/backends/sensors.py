@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mbrl_ros.robots.spec import FeatureValues, RobotSpec
+from mbrl_ros.robots.parts import FeatureValues
+from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.types import BaseState, RobotState
 
 

@@ -9,9 +9,10 @@ from itertools import islice
 from mbrl_ros.bench.experiments import CURVE
 from mbrl_ros.bench.exploration_data import SECONDS, TASKS, curve, final, seconds_to, sessions, settings
 from mbrl_ros.bench.uncertainty_doing import Remembering
+from mbrl_ros.learner_settings import REPLAYS
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import EXPLORERS, REPLAYS
+from mbrl_ros.settings import EXPLORERS
 
 KEEN = 0.05  # share of random motion on top of plans that explore
 

@@ -16,10 +16,11 @@ from mbrl_ros.dynamics.fitting import FitConfig, fit
 from mbrl_ros.dynamics.storage import Card
 from mbrl_ros.kind_settings import kind_config, single_steps
 from mbrl_ros.known import the
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.learning.learner import Verdict
 from mbrl_ros.robots.features import FeatureLayout, turned
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import EnsembleConfig, LearnerConfig
+from mbrl_ros.settings import LearnerConfig
 from mbrl_ros.types import Transition
 
 PARTICLES = 5  # of what has several answers for one state

@@ -19,8 +19,9 @@ from mbrl_ros.dynamics.beside.reward import learned_reward
 from mbrl_ros.dynamics.ensemble import Normaliser, new_ensemble, renormalise
 from mbrl_ros.dynamics.fitting import FitConfig
 from mbrl_ros.dynamics.training import Trainer
+from mbrl_ros.learner_settings import EnsembleConfig, TrainConfig
 from mbrl_ros.planners.problem import NoPlan
-from mbrl_ros.settings import CostConfig, EnsembleConfig, MppiConfig, PlannerConfig, TrainConfig
+from mbrl_ros.settings import CostConfig, MppiConfig, PlannerConfig
 from mbrl_ros.types import Transition
 
 NOBODY = torch.zeros(0)  # environments have no commands

@@ -19,11 +19,11 @@ from torch import Tensor
 from mbrl_ros.distilling.imagined import Imagined
 from mbrl_ros.distilling.teacher import Teacher
 from mbrl_ros.distilling.valuing import Valuer
+from mbrl_ros.learner_settings import DistillConfig
 from mbrl_ros.learning.trained_on import copied
 from mbrl_ros.policies.artefact import to_bytes
 from mbrl_ros.policies.card import PolicyCard
 from mbrl_ros.policies.network import Policy, Value
-from mbrl_ros.settings import DistillConfig
 
 JUDGES_SEED = 1_000_003
 PATIENCE = 5  # rounds that bring nothing, after which none will

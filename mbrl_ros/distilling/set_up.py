@@ -12,12 +12,13 @@ from mbrl_ros.distilling.rounds import Distiller
 from mbrl_ros.distilling.teacher import Teacher
 from mbrl_ros.distilling.valuing import Valuer
 from mbrl_ros.dynamics.native import planning_model
+from mbrl_ros.learner_settings import DistillConfig
 from mbrl_ros.policies.card import PolicyCard, input_names, robot_part
 from mbrl_ros.policies.network import Policy, Value, new_policy
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import DistillConfig, PlannerConfig
+from mbrl_ros.settings import PlannerConfig
 from mbrl_ros.tasks import make_task
 
 

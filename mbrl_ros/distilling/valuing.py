@@ -19,10 +19,11 @@ from torch.nn import functional as F
 
 from mbrl_ros.control.scoring import decision_cost
 from mbrl_ros.distilling.imagined import Imagined, Robots
+from mbrl_ros.learner_settings import ValueConfig
 from mbrl_ros.learning.trained_on import copied
 from mbrl_ros.planners.sampling import correlated_noise
 from mbrl_ros.policies.network import Policy, Value, new_value, seen_from
-from mbrl_ros.settings import CostConfig, MppiConfig, ValueConfig
+from mbrl_ros.settings import CostConfig, MppiConfig
 
 COMING = 0.2  # s in which commands still change; from then on they are held, as in a plan
 KEPT = 4  # batches of rollouts that are learned from, the newest ones

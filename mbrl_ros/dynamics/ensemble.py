@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from mbrl_ros.dynamics.network import Layers, random_layers
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec
-from mbrl_ros.settings import EnsembleConfig
 
 INDIFFERENT = 1e4  # a unit so large that what is measured in it tells a network nothing
 

@@ -20,8 +20,8 @@ from mbrl_ros.dynamics.ensemble import Ensemble, Normaliser, action_units, layer
 from mbrl_ros.dynamics.tensors import tensors_of, with_tensors
 from mbrl_ros.kind_settings import ENSEMBLE, parsed
 from mbrl_ros.known import the
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import EnsembleConfig
 
 MOST_VERSIONS = 2**31
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mbrl_ros.settings import PracticeConfig
+from mbrl_ros.learner_settings import PracticeConfig
 
 LOW = np.array([-0.4, -0.25, -0.7])  # m/s, m/s, rad/s
 HIGH = np.array([0.85, 0.25, 0.7])

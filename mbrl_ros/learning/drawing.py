@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from mbrl_ros.settings import TrainConfig
+from mbrl_ros.learner_settings import TrainConfig
 
 MOST = 2048  # windows a member that errors are looked up of at once
 AGAIN = 50  # training steps after which they are

@@ -19,9 +19,10 @@ from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.dynamics.fitting import FitConfig, descents, in_units_of
 from mbrl_ros.kind_settings import as_text, kind_config, single_steps
 from mbrl_ros.known import the
+from mbrl_ros.learner_settings import TrainConfig
 from mbrl_ros.learning.symmetry import as_seen
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import LearnerConfig, TrainConfig
+from mbrl_ros.settings import LearnerConfig
 
 MORE = 0.25  # share of the data that a round was fitted to, after which the next is due
 SEEDS = 2**31

@@ -12,10 +12,10 @@ from mbrl_ros.data.journal_file import Contents, Entry, read
 from mbrl_ros.data.transition_record import NotATransition, decoded
 from mbrl_ros.data.whole_file import write_whole
 from mbrl_ros.dynamics.storage import ModelRefused
+from mbrl_ros.learner_settings import JournalConfig
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.progress import Progress, progress_bytes, progress_of
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import JournalConfig
 from mbrl_ros.types import Transition
 
 FILE = "progress.safetensors"

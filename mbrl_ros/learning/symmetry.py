@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mbrl_ros.learner_settings import TrainConfig
 from mbrl_ros.robots.features import FeatureLayout, is_symmetric, mirror_actions, turned
-from mbrl_ros.settings import TrainConfig
 
 
 def as_seen(

@@ -9,9 +9,9 @@ import torch
 
 from mbrl_ros.control import realtime
 from mbrl_ros.control.achieved import Achieved
+from mbrl_ros.control.affordable import Affordable
 from mbrl_ros.control.agent import Agent
 from mbrl_ros.control.experience import Experience
-from mbrl_ros.control.pace import Pace
 from mbrl_ros.control.running_time import RunningTime
 from mbrl_ros.control.second_opinion import SecondOpinion
 from mbrl_ros.control.velocity_command import VelocityCommand
@@ -41,11 +41,9 @@ from mbrl_ros.nodes.state_watch import StateWatch
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.robots.fit import check_members
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.search_settings import Counted
 from mbrl_ros.settings import POLICY_MODES, PlannerConfig
 from mbrl_ros.types import NS, Action, Event, Plan, RobotState, Transition
 
-COSTLY = ("samples", "horizon", "polish")  # live settings on which the time for a plan depends
 IDLE = 1.0  # s
 MARKERS_PERIOD = 0.1  # s
 METRICS = (keys.PLAN_MS, keys.SAMPLES, keys.MODEL_VERSION, keys.COMMANDED_VX, keys.MEASURED_VX, keys.TRIM_VX)
@@ -84,9 +82,10 @@ class Planner(ManagedNode):
     def activate(self) -> None:
         self._flying.tell("")
         self._flying.policies.take(wait=True)  # those that came before
-        self._pace = self._paced(self._settings.current)
-        self._agent.warm_up(self._pace.sizes if self._pace else ())
-        self._begin_pace()
+        self._affordable = Affordable(self._agent)
+        self._agent.warm_up(self._affordable.sizes)
+        if fitting := self._affordable.begin():
+            self.get_logger().info(fitting)
         self._steps = StepClock(self._spec.dt_ns, self._spec.sample_period_ns)
         achieved = Achieved(self._agent.task, self._spec.dt)
         experience = Experience(self._agent, time.time_ns())
@@ -122,21 +121,6 @@ class Planner(ManagedNode):
             LearnerInStep(asked, config.train_every, self._flying.models, self._lessons.experience) if asked else None
         )
         return Turns(self._spec.dt_ns, self._take_in, self._plan_in_turn, learner)
-
-    def _paced(self, config: PlannerConfig) -> Pace | None:
-        """Where time is real, as many rollouts as fit."""
-        anytime = isinstance(config.search, Counted) and config.search.anytime and config.planner != "prior"
-        if config.lockstep or not anytime or config.mode == "observe":
-            return None
-        return Pace(config.search.samples, self._spec.dt * 1e3, config.search.budget)
-
-    def _begin_pace(self) -> None:
-        """Tries what fits; without a model nothing can be tried, and it begins with all that are asked for."""
-        if self._pace and self._agent.has_model:
-            self._pace.begin(self._agent.rehearse)
-            self._agent.set_samples(self._pace.samples)
-            most = self._settings.current.search.samples
-            self.get_logger().info(f"{self._pace.samples} of {most} rollouts a plan fit into the time there is")
 
     def _check_change(self, now: PlannerConfig, new: PlannerConfig) -> None:
         if hasattr(self, "_flying"):
@@ -264,11 +248,10 @@ class Planner(ManagedNode):
     def _on_settings(self, config: PlannerConfig) -> None:
         if not hasattr(self, "_agent"):
             return
-        before = self._agent.config.search
+        before = self._agent.config
         self._agent.configure(config)
-        if self.active and any(getattr(config.search, name, 0) != getattr(before, name, 0) for name in COSTLY):
-            self._pace = self._paced(config)
-            self._agent.set_samples(config.search.samples)
+        if self.active:
+            self._affordable.configured(before, config)
 
     # One control step
 
@@ -306,8 +289,8 @@ class Planner(ManagedNode):
         took_ms, result = (now_ns - received_ns) / 1e6, self._agent.last_result
         planned = result is not None  # and not decided by a policy
         self._ticks.planned(took_ms, result, self._rung(planned), now_ns)
-        if self._pace and planned and self._pace.took(took_ms):
-            self._agent.set_samples(self._pace.samples)
+        if planned:
+            self._affordable.took(took_ms)
 
     def _rung(self, planned: bool) -> str:
         if self._agent.trust.stopped:
@@ -373,10 +356,9 @@ class Planner(ManagedNode):
             "policy_strange_inputs": ", ".join(self._agent.strange_inputs),
             **self._assembler.refused,
             **self._belief.refused,
+            **self._affordable.counts,
+            **self._opinion.diagnostics(),
         }
-        if self._pace:
-            values |= self._pace.counts
-        values |= self._opinion.diagnostics()
         troubles = self._watch.report(), self._belief.report(), self._agent.trust.reason, self._opinion.trouble
         trouble = "; ".join(filter(None, (*troubles, self._flying.trouble)))
         level, text = (WARN, trouble) if trouble else (OK, self._agent.mode)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from mbrl_ros.robots import gait_native
 from mbrl_ros.robots.fit import check_gait
-from mbrl_ros.robots.spec import GRAVITY, Leg, Legs, RobotSpec
+from mbrl_ros.robots.parts import Leg, Legs
+from mbrl_ros.robots.spec import GRAVITY, RobotSpec
 
 CONTACT_LIFT = 0.02  # m: a foot lifted by this much carries nothing
 

@@ -12,7 +12,8 @@ import mujoco
 import numpy as np
 
 from mbrl_ros.config import ConfigError
-from mbrl_ros.robots.spec import Joint, RobotSpec
+from mbrl_ros.robots.parts import Joint
+from mbrl_ros.robots.spec import RobotSpec
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mbrl_ros.robots.spec import Joint, RobotSpec
+from mbrl_ros.robots.parts import Joint
+from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.types import RobotState
 
 # Rounding in float32 is no clip.

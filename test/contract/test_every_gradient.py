@@ -6,12 +6,13 @@ import torch
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.paths import share
 from mbrl_ros.robots.action_maps import ACTION_MAPS, make_action_map
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import load_run
-from mbrl_ros.settings import TASK_NAMES, CostConfig, EnsembleConfig
+from mbrl_ros.settings import TASK_NAMES, CostConfig
 from mbrl_ros.tasks import make_task
 
 HORIZON = 6

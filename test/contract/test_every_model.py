@@ -8,9 +8,9 @@ from mbrl_ros.dynamics.analytic import true_model
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.dynamics.native import PATHS, NativeEnsemble, why_not
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import EnsembleConfig
 
 BATCH, HORIZON = 6, 5
 SMALL = EnsembleConfig(members=3, width=16, layers=2)

@@ -10,9 +10,10 @@ from mbrl_ros.control.agent import Agent
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.kinds import gaussian
 from mbrl_ros.known import PLANNERS, the
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import TREATMENTS, EnsembleConfig, PlannerConfig
+from mbrl_ros.settings import TREATMENTS, PlannerConfig
 from mbrl_ros.types import Plan, RobotState
 
 HORIZON = 6

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.storage import Card, to_bytes
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.learning.models import load_model
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import RobotSpec, load_robot
-from mbrl_ros.settings import EnsembleConfig
 
 
 def shipped():

@@ -11,10 +11,11 @@ from mbrl_ros.distilling.imagined import Imagined
 from mbrl_ros.distilling.valuing import Valuer
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.learner_settings import DistillConfig, EnsembleConfig, ValueConfig
 from mbrl_ros.policies.network import new_policy
 from mbrl_ros.robots.action_maps import make_action_map
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import CostConfig, DistillConfig, EnsembleConfig, MppiConfig, PlannerConfig, ValueConfig
+from mbrl_ros.settings import CostConfig, MppiConfig, PlannerConfig
 from mbrl_ros.tasks import make_task
 
 LAYOUT = FeatureLayout(GO1)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mbrl_ros.robots.spec import GateSpec, load_robot
+from mbrl_ros.robots.parts import GateSpec
+from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.safety import gate
 from mbrl_ros.settings import GuardConfig
 from mbrl_ros.types import BaseState, Plan, RobotState

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from mbrl_ros.learner_settings import EnsembleConfig, TrainConfig
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import EnsembleConfig, LearnerConfig, TrainConfig
+from mbrl_ros.settings import LearnerConfig
 from mbrl_ros.types import Flag, Transition
 
 _FILE = load_robot("cartpole")

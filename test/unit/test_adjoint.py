@@ -9,7 +9,7 @@ from test_ensemble import inputs, lively
 
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.dynamics.native import NativeEnsemble, why_not
-from mbrl_ros.settings import EnsembleConfig
+from mbrl_ros.learner_settings import EnsembleConfig
 
 MODELS = {"folded": FoldedEnsemble, "float32": lambda m: NativeEnsemble(m, "float32")}
 

@@ -10,8 +10,9 @@ from test_policy_file import content, loaded, network
 
 from mbrl_ros.control.agent import CALM, Agent
 from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.planners.problem import NoPlan
-from mbrl_ros.settings import EnsembleConfig, MppiConfig, PlannerConfig
+from mbrl_ros.settings import MppiConfig, PlannerConfig
 
 WALK = np.array([0.3, 0.0, 0.1])
 CONFIG = PlannerConfig(mode="policy", learning=False, acceleration_limit=100.0, yaw_acceleration_limit=100.0)

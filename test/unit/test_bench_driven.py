@@ -17,12 +17,12 @@ from mbrl_ros.bench.deployment import CONTENDERS, Driven, with_contender
 from mbrl_ros.bench.pushes import MODES, Blow, bench_pushes, blows, change, pushed, recovered_after, with_mode
 from mbrl_ros.config import ConfigError
 from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.learning.evaluating import driving
 from mbrl_ros.learning.session import Session
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.policies.network import new_policy
 from mbrl_ros.runs import load_run
-from mbrl_ros.settings import EnsembleConfig
 
 WALK = (0.3, 0.0, 0.0)
 RUN = load_run("quadruped_mpc").with_setting("planner.mppi.samples", 10)

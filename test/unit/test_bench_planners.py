@@ -11,9 +11,9 @@ from mbrl_ros.bench.planners import EXPERIMENTS
 from mbrl_ros.bench.planners_drives import DIFFERENTIATED, Counted, configured, drive
 from mbrl_ros.dynamics.analytic import AnalyticModel
 from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import EnsembleConfig
 from mbrl_ros.types import CHANGED, Action
 
 CAR = load_robot("car")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mbrl_ros.learner_settings import PracticeConfig
 from mbrl_ros.learning.curriculum import GENTLE, HIGH, LOW, START, TrainingCommands
-from mbrl_ros.settings import PracticeConfig
 
 FIRST = 10.0
 PRACTICE = PracticeConfig()

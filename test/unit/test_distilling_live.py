@@ -15,12 +15,12 @@ from mbrl_ros.distilling.rounds import PATIENCE, Distiller
 from mbrl_ros.distilling.teacher import Teacher
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.storage import Card
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.policies.artefact import to_bytes
 from mbrl_ros.policies.runner import OnnxPolicy
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.runs import load_run, write_parameters
-from mbrl_ros.settings import EnsembleConfig
 from mbrl_ros.stack import Options, configured
 
 LAYOUT = FeatureLayout(GO1)

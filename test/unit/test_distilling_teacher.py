@@ -11,9 +11,10 @@ from mbrl_ros.distilling.imagined import Imagined
 from mbrl_ros.distilling.set_up import patient
 from mbrl_ros.distilling.teacher import Teacher
 from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.learner_settings import DistillConfig
 from mbrl_ros.policies.network import Value, new_policy
 from mbrl_ros.robots.action_maps import make_action_map
-from mbrl_ros.settings import DistillConfig, MppiConfig
+from mbrl_ros.settings import MppiConfig
 
 # Robots in the model
 

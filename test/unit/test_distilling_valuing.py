@@ -9,8 +9,9 @@ from distilling_driver import FREE, LAYOUT, LITTLE, PLANNER, STILL, TASK, finish
 
 from mbrl_ros.distilling.imagined import Imagined
 from mbrl_ros.distilling.valuing import Valuer
+from mbrl_ros.learner_settings import ValueConfig
 from mbrl_ros.policies.network import seen_from
-from mbrl_ros.settings import CostConfig, ValueConfig
+from mbrl_ros.settings import CostConfig
 
 # Of two robots, three steps each; the second one is lost in the second step. V is what stands first in what is seen.
 SEEN = [[-99.0, -99.0], [10.0, 1.0], [20.0, 2.0], [30.0, 3.0]]  # the first was on the way to where plans end

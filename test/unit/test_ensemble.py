@@ -11,8 +11,8 @@ from mbrl_ros.dynamics.ensemble import Normaliser, new_ensemble, renormalise
 from mbrl_ros.dynamics.evaluation import evaluate
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.dynamics.training import Trainer, multi_step_loss
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import EnsembleConfig
 
 BATCH, HORIZON = 7, 6
 SHAPES = [EnsembleConfig(members=3, width=24, layers=2), EnsembleConfig(members=1, width=8, layers=1),

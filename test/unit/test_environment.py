@@ -13,7 +13,7 @@ from mbrl_ros.config import ConfigError
 from mbrl_ros.data.replay import ReplayBuffer
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.training import Trainer
-from mbrl_ros.settings import EnsembleConfig
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.types import Flag
 
 

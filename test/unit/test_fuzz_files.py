@@ -27,6 +27,7 @@ from mbrl_ros.data.inbox import Inbox
 from mbrl_ros.data.journal import files, repair
 from mbrl_ros.data.journal_file import Entry, JournalFile, count, read
 from mbrl_ros.dynamics.storage import ModelRefused, from_bytes, to_bytes
+from mbrl_ros.learner_settings import JournalConfig
 from mbrl_ros.learning.bag_command import held
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.models import Versions
@@ -39,7 +40,7 @@ from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.fit import check_model
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import load_run, with_settings
-from mbrl_ros.settings import JournalConfig, cores_of
+from mbrl_ros.settings import cores_of
 
 MOST_MORE = 3 * 2**30  # bytes of address space that reading may take beyond what there is
 CARTPOLE = load_robot("cartpole")

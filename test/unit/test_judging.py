@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.learning import judging
 from mbrl_ros.learning.evaluating import goal_kept
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import load_run
-from mbrl_ros.settings import EnsembleConfig
 from mbrl_ros.tasks import cartpole
 
 

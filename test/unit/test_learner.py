@@ -8,13 +8,13 @@ import torch
 from learning_driver import CARTPOLE, GO1, linear_run, quick_config
 
 from mbrl_ros.dynamics.storage import Card, from_bytes, to_bytes
+from mbrl_ros.learner_settings import TrainConfig
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.models import Versions, load_model, save_model
 from mbrl_ros.learning.symmetry import mirrored_half
 from mbrl_ros.learning.trained_on import copied
 from mbrl_ros.learning.version_files import KEPT
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import TrainConfig
 from mbrl_ros.types import Flag
 
 LAYOUT = FeatureLayout(CARTPOLE)

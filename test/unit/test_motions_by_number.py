@@ -11,10 +11,11 @@ from mbrl_ros.dynamics.ensemble import Normaliser, each_motion, feature_units, n
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.dynamics.native import NativeEnsemble, why_not
 from mbrl_ros.dynamics.training import Trainer
+from mbrl_ros.learner_settings import EnsembleConfig, TrainConfig
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.robots.features import FeatureLayout, turned
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import EnsembleConfig, LearnerConfig, TrainConfig
+from mbrl_ros.settings import LearnerConfig
 
 ROVER = load_robot("rover")
 LAYOUT, KNOWN, MOTIONS = FeatureLayout(ROVER), AnalyticModel(ROVER), len(ROVER.primitives)

@@ -12,7 +12,7 @@ from mbrl_ros.compiled import NotCompiled
 from mbrl_ros.dynamics import native
 from mbrl_ros.dynamics.folded import FoldedEnsemble
 from mbrl_ros.dynamics.native import PATHS, NativeEnsemble, paths, planning_model, why_not
-from mbrl_ros.settings import EnsembleConfig
+from mbrl_ros.learner_settings import EnsembleConfig
 
 if reason := why_not("float32"):
     pytest.skip(reason, allow_module_level=True)

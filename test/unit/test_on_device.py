@@ -15,12 +15,13 @@ from mbrl_ros.control.on_device import OnDevice
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.ensemble import new_ensemble
 from mbrl_ros.dynamics.folded import FoldedEnsemble
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.planners import mppi
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.robots.action_maps import make_action_map, told_size
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import EnsembleConfig, MppiConfig, PlannerConfig
+from mbrl_ros.settings import MppiConfig, PlannerConfig
 from mbrl_ros.tasks import make_task
 
 SPEC = load_robot("go1_like")

@@ -9,12 +9,14 @@ import torch
 from mbrl_ros.backends.sensors import noisy, turned_to
 from mbrl_ros.dynamics.ensemble import Normaliser, feature_units, new_ensemble, renormalise
 from mbrl_ros.dynamics.training import Trainer
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.nodes.assembler import StateAssembler
 from mbrl_ros.nodes.messages.state import joint_state_message, odometry_message
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.robots.spec import BaseSpec, load_robot
+from mbrl_ros.robots.parts import BaseSpec
+from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.safety import gate
-from mbrl_ros.settings import EnsembleConfig, GuardConfig
+from mbrl_ros.settings import GuardConfig
 from mbrl_ros.types import BaseState, RobotMode, RobotState
 
 CAR = load_robot("car")

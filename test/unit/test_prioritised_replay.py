@@ -9,9 +9,9 @@ import pytest
 import torch
 from learning_driver import CARTPOLE, linear_run, quick_config
 
+from mbrl_ros.learner_settings import TrainConfig
 from mbrl_ros.learning.drawing import AGAIN, chances, drawn
 from mbrl_ros.learning.learner import Learner
-from mbrl_ros.settings import TrainConfig
 
 OWN = [np.arange(10, 30), np.arange(10, 40)]
 PRIORITISED = TrainConfig(replay="prioritised", batch=400)

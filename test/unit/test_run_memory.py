@@ -11,13 +11,13 @@ from rclpy.serialization import serialize_message
 from mbrl_ros.data.inbox import Inbox
 from mbrl_ros.data.journal import files
 from mbrl_ros.dynamics.storage import ModelRefused, from_bytes, to_bytes
+from mbrl_ros.learner_settings import JournalConfig
 from mbrl_ros.learning.learner import Learner
 from mbrl_ros.learning.models import Versions
 from mbrl_ros.learning.progress import progress_bytes, progress_of
 from mbrl_ros.learning.run_memory import FILE, RunMemory
 from mbrl_ros.nodes.messages.learning import transition_message
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import JournalConfig
 from mbrl_ros.types import Flag
 
 LAYOUT = FeatureLayout(CARTPOLE)

@@ -12,11 +12,12 @@ from mbrl_ros.control.beyond import Beyond
 from mbrl_ros.control.exploring import RandomMotion
 from mbrl_ros.control.scoring import Situation, make_problem
 from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.policies.network import Value, new_policy, new_value, seen_from
 from mbrl_ros.robots.action_maps import JointMap, make_action_map, paced, told_size
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.robots.spec import load_robot
-from mbrl_ros.settings import CostConfig, EnsembleConfig
+from mbrl_ros.settings import CostConfig
 from mbrl_ros.tasks import make_task
 
 HORIZON = 3

@@ -10,8 +10,8 @@ from test_agent_policy import WALK, flying
 from mbrl_ros.control.second_opinion import OLD, PATIENCE, SecondOpinion, doubted_by
 from mbrl_ros.dynamics.calibration import Calibration
 from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import EnsembleConfig
 
 SCALES = torch.tensor([1.0, 10.0])
 

@@ -13,10 +13,11 @@ from mbrl_ros.control.second_opinion import SecondOpinion
 from mbrl_ros.control.trust import MEMORY, Trust
 from mbrl_ros.dynamics.calibration import Calibration
 from mbrl_ros.dynamics.ensemble import new_ensemble
+from mbrl_ros.learner_settings import EnsembleConfig
 from mbrl_ros.learning.models import load_model
 from mbrl_ros.planners.problem import NoPlan
 from mbrl_ros.robots.features import FeatureLayout
-from mbrl_ros.settings import EnsembleConfig, PlannerConfig, TrustConfig
+from mbrl_ros.settings import PlannerConfig, TrustConfig
 
 KNOWN = Calibration(band=0.1, usual=0.2, floor=0.1, inflation=1.5, width=0.2)
 CONFIG = TrustConfig(

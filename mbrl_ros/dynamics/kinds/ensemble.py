@@ -16,7 +16,7 @@ from mbrl_ros.dynamics.fitting import Step
 from mbrl_ros.dynamics.network import random_layers
 from mbrl_ros.dynamics.sizes import Sizes, normalised
 from mbrl_ros.dynamics.training import multi_step_loss
-from mbrl_ros.settings import EnsembleConfig
+from mbrl_ros.learner_settings import EnsembleConfig
 
 
 @dataclass(frozen=True)
