@@ -7,17 +7,16 @@ they go through run files, parameters and model files. No torch here; a kind's m
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
 from mbrl_ros.config import ConfigError, build, parse_yaml
-from mbrl_ros.known import MODELS, the
+from mbrl_ros.known import the
 
 ENSEMBLE = "ensemble"  # the kind that is trained on, round after round; all others are fitted anew
 SHAPE = ("width", "layers")  # that any network takes from learner.ensemble
-ITS_OWN = "it is the ensemble's"
+ITS_OWN = "the ensemble's alone"
 OF_TRAINING_ON = "it is fitted anew in every round, for learner.first_steps"
 UNREAD = {  # of learner.*, by every kind but the ensemble
     "ensemble.members": ITS_OWN,
@@ -53,7 +52,9 @@ def parsed(said: str) -> dict[str, Any]:
         if not equals:
             raise ConfigError(f"kind_settings {said!r}: expected settings and commas, as in 'particles=10, steps=4'")
         try:
-            found[key.strip()] = parse_yaml(value)
+            if (key := key.strip()) in found:
+                raise ConfigError(f"kind_settings {said!r}: {key} stands there twice")
+            found[key] = parse_yaml(value)
         except yaml.YAMLError as error:
             raise ConfigError(f"kind_settings {said!r}: {value!r} is no value") from error
     return found
@@ -72,19 +73,10 @@ def single_steps(name: str) -> bool:
 def unread(name: str) -> dict[str, str]:
     """The settings of the learner that a kind does nothing with, and why."""
     if name == ENSEMBLE:
-        return {"kind_settings": "its own are learner.ensemble"}
+        return {
+            "kind_settings": "its own are learner.ensemble",
+            "train.corrective": "it is of kinds that are fitted anew, as l2",
+        }
     known = {f.name for f in dataclasses.fields(the("model", name).Config)}
     found = UNREAD | {f"ensemble.{key}": "it has no such networks" for key in SHAPE if key not in known}
     return found | {"train.rollout": "it learns single steps"} if single_steps(name) else found
-
-
-def check_said(name: str, said: Iterable[str], where: str) -> None:
-    """ConfigError where `said`, names of settings of a run, has one that the kind does nothing with."""
-    said = {setting.removeprefix("learner.") for setting in said if setting.startswith("learner.")}
-    if not said or name not in MODELS or said == {"kind"}:
-        return
-    for setting, why in unread(name).items():
-        if setting in said:
-            raise ConfigError(
-                f"{where}: learner.{setting} does nothing for a model of kind {name}: {why}. Leave it out"
-            )

@@ -35,6 +35,9 @@ class TrainConfig:
     mirror: bool = setting(True, "mirror half of each batch left to right")
     turn: bool = setting(False, "turn each sequence of a planar base to a heading drawn at random")
     bootstrap: bool = setting(True, "each member sees its own resampling of the data")
+    corrective: int = setting(
+        0, "rounds of training on from where the model itself drifts to; of another kind than ensemble", low=0, high=10
+    )
     replay: str = setting(
         "uniform", "which windows are drawn: all alike, or more often where errors are", choices=REPLAYS
     )

@@ -20,7 +20,7 @@ from mbrl_ros.config import (
     replaced,
     unknown_key,
 )
-from mbrl_ros.kind_settings import check_said
+from mbrl_ros.idle_settings import check_said
 from mbrl_ros.paths import named
 from mbrl_ros.settings import BridgeConfig, GuardConfig, LearnerConfig, PlannerConfig, Shared
 
@@ -78,7 +78,7 @@ def with_settings(run: RunConfig, texts) -> RunConfig:
     if not changes:
         return run
     run = run.with_all(changes, "--set")
-    check_said(run.learner.kind, changes, "--set")
+    check_said(run.planner, run.learner, changes, "--set")
     return run
 
 

@@ -18,6 +18,7 @@ from mbrl_ros.bench import (
     soak_command,
 )
 from mbrl_ros.bench.experiments import SUITES
+from mbrl_ros.bench.options import check_read
 from mbrl_ros.config import ConfigError
 from mbrl_ros.paths import check_report
 from mbrl_ros.runs import load_run, with_settings
@@ -57,12 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for who in dict.fromkeys(who for who, _ in KNOWN.values()):
         if hasattr(who, "add_arguments"):
             who.add_arguments(parser)
+    parser.set_defaults(usual=vars(parser.parse_args([])) | {"settings": []})
 
 
 def run(args: argparse.Namespace) -> int:
     if args.rounds < 1 or args.calls < 1:
         raise ConfigError("--rounds and --calls are at least 1")
     check_report(args.report)
+    check_read(args, args.usual)
     console = Console(highlight=False, soft_wrap=True)
     who, _ = KNOWN[args.what]
     if args.what in OF_METHODS:

@@ -95,7 +95,7 @@ class Suite:
                 raise ConfigError(
                     f"--only: no experiment {name!r} in {self.name}. Known: {', '.join(self.experiments)}"
                 )
-        return list(names or self.experiments)
+        return list(dict.fromkeys(names or self.experiments))
 
     def seeds(self, name: str, count: int | None) -> int:
         """How many of them, where `count` does not say it."""

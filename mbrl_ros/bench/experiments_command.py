@@ -15,7 +15,9 @@ from mbrl_ros.bench.experiments_picture import plot_figures
 from mbrl_ros.bench.kept import Kept
 from mbrl_ros.bench.wide_table import print_whole
 from mbrl_ros.config import ConfigError
+from mbrl_ros.content import content_hash
 from mbrl_ros.control.report import SCHEMA, write_report
+from mbrl_ros.paths import share
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +36,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             f"--report {args.report}: beside it comes {args.report.stem}.png of {suite.name}: another name"
         )
     config = {"suite": suite.name, "experiments": names, "seed": args.seed, "torch": torch.__version__}
+    config["files"] = _of_files()
     kept = Kept(args.report, config)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -51,8 +54,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         seeds = list(range(args.seed, args.seed + max(len(figure.seeds) for figure in figures)))
         rows = [asdict(figure) for figure in figures]
         write_report(args.report, {"schema": SCHEMA, "config": config, "seeds": seeds, "rows": rows})
-        kept.remove()
-        console.print(f"report written to {args.report}", markup=False)
+        console.print(f"report written to {args.report}{kept.reported()}", markup=False)
         picture = plot_figures(shown, args.report.with_suffix(".png"), f"mbrl bench {suite.name}")
         console.print(f"plot written to {picture}", markup=False)
         for name, draw in suite.pictures.items():
@@ -60,6 +62,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
             if draw({figure.what: figure for figure in figures}, picture):
                 console.print(f"plot written to {picture}", markup=False)
     return 0
+
+
+def _of_files() -> str:
+    """Of all runs and robots that there are: what was found with others is not gone on with."""
+    files = sorted((share() / "config").rglob("*.yaml"))
+    return content_hash(b"".join(file.read_bytes() for file in files))
 
 
 def table(suite: str, figures: list[Figure]) -> Table:

@@ -18,6 +18,7 @@ class Kept:
         """Beside the report; None: nothing is kept."""
         self._path = report and report.with_suffix(SUFFIX)
         self._found: dict[str, object] = {}
+        self._taken: set[str] = set()  # of those, what this run has asked for
         if self._path is None:
             return
         if self._path.exists():
@@ -30,24 +31,28 @@ class Kept:
         """What was found for this part, by `find` if it was not found before."""
         if part not in self._found:
             self.keep(part, find())
-        return self._found[part]
+        return self[part]
 
     def keep(self, part: str, found: object) -> None:
         self._found[part] = found
+        self._taken.add(part)
         if self._path:
             with self._path.open("a") as file:
                 file.write(json.dumps([part, found], allow_nan=True) + "\n")
 
     def __getitem__(self, part: str):
+        self._taken.add(part)
         return self._found[part]
 
     def __contains__(self, part: str) -> bool:
         return part in self._found
 
-    def remove(self) -> None:
-        """The report is written."""
-        if self._path:
+    def reported(self) -> str:
+        """The report is written: nothing is kept any more, unless more was found before than it was to have. A word."""
+        others = len(self._found.keys() - self._taken)
+        if self._path and not others:
             self._path.unlink(missing_ok=True)
+        return f", and {others} more stay in {self._path}" if self._path and others else ""
 
     def _read(self, asked: dict) -> None:
         whole = self._path.read_bytes()

@@ -66,10 +66,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.report:
         mappings = [asdict(each) for each in rows]
         write_report(args.report, {"schema": SCHEMA, "config": config, "seeds": list(seeds), "rows": mappings})
-        kept.remove()
         text = args.report.with_suffix(".md")
         text.write_text(f"{title}\n\n{markdown(rows)}")
-        console.print(f"report written to {args.report}, as Markdown to {text}", markup=False)
+        console.print(f"report written to {args.report}, as Markdown to {text}{kept.reported()}", markup=False)
         if any(each.seeds for each in rows):
             picture = plot_ladder(rows, args.report.with_suffix(".png"), title)
             console.print(f"plot written to {picture}", markup=False)
@@ -97,7 +96,7 @@ def _chosen(args: argparse.Namespace) -> Chosen:
                 if (not args.rungs or rung.name in args.rungs) and (not args.quick or str(rung) in QUICK[task])
             ),
         )
-        for task in args.tasks or TASKS
+        for task in dict.fromkeys(args.tasks or TASKS)
     ]
 
 

@@ -68,8 +68,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         write_report(
             args.report, {"schema": SCHEMA, "config": config, "seeds": seeds, "rows": rows, "trials": all_trials}
         )
-        kept.remove()
-        console.print(f"report written to {args.report}", markup=False)
+        console.print(f"report written to {args.report}{kept.reported()}", markup=False)
         console.print(f"plot written to {plot_pets(sides, args.report.with_suffix('.png'))}", markup=False)
     return 0
 

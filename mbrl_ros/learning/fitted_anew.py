@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mbrl_ros.data.replay import ReplayBuffer
+from mbrl_ros.dynamics.corrective import corrected
 from mbrl_ros.dynamics.fitting import FitConfig, descents, in_units_of
 from mbrl_ros.kind_settings import as_text, kind_config, single_steps
 from mbrl_ros.known import the
@@ -24,6 +25,7 @@ from mbrl_ros.learning.symmetry import as_seen
 from mbrl_ros.robots.features import FeatureLayout
 from mbrl_ros.settings import LearnerConfig
 
+DRIFT = FitConfig().drift
 MORE = 0.25  # share of the data that a round was fitted to, after which the next is due
 SEEDS = 2**31
 
@@ -58,6 +60,17 @@ class FittedAnew:
             model = self._kind.on_top(self._settings, base, seed)
         self.model = in_units_of(model, *windows)
         yield from self._fitted(self._kind, self.model, windows, generator, seed)
+        for turn in range(self._config.train.corrective):
+            own = self._corrected(buffer)
+            both = [torch.cat(pair) for pair in zip(windows, own, strict=True)]
+            yield from self._fitted(self._kind, self.model, both, generator, seed + turn + 1)
+
+    def _corrected(self, buffer: ReplayBuffer) -> tuple[Tensor, Tensor]:
+        """Windows that begin where the model drifts to, from one in DRIFT of the states."""
+        length = DRIFT + self._steps
+        most = max(1, len(buffer.starts(length, held_out=False)) // DRIFT)
+        runs = (torch.from_numpy(part) for part in buffer.windows(length, held_out=False, most=most))
+        return corrected(self.model, *runs, DRIFT, self._steps)
 
     def _fitted(
         self, kind: ModuleType, model, windows: list[Tensor], generator: np.random.Generator, seed: int

@@ -20,7 +20,7 @@ from mbrl_ros.control.report import write_report
 from mbrl_ros.kind_settings import learned_members
 from mbrl_ros.learning import judging
 from mbrl_ros.learning.curriculum import TrainingCommands
-from mbrl_ros.learning.learner import Learner
+from mbrl_ros.learning.learner import HELD_OUT_HORIZON, Learner
 from mbrl_ros.learning.learning_curve import plot_curves
 from mbrl_ros.learning.models import save_model
 from mbrl_ros.learning.session import Session
@@ -50,7 +50,8 @@ class Curve:
 
     seed: int
     seconds: list[float] = field(default_factory=list)  # at each round of training
-    error: list[float] = field(default_factory=list)  # held out
+    error: list[float] = field(default_factory=list)  # held out, over HELD_OUT_HORIZON steps
+    r2: list[float] = field(default_factory=list)  # held out, of one step
     promoted: list[bool] = field(default_factory=list)
     falls: list[float] = field(default_factory=list)  # when
     no_plans: int = 0  # steps without a plan
@@ -172,10 +173,16 @@ def _learn(run: RunConfig, args, at: list[float], commands, console: Console) ->
         )  # fmt: skip
     falls = ", ".join(f"{t:.1f} s" for t in curve.falls) or "none"
     console.print(f"seed {seed}: falls while learning: {falls}; {learner.promoted} of {learner.proposed} promoted")
+    known = learner.card
+    console.print(
+        f"seed {seed}: held out, the model's error over {HELD_OUT_HORIZON} steps is {known.held_out_error:.3f}, "
+        f"its R2 over one step {known.one_step_r2:.3f}"
+    )
     return curve, learner
 
 
 def _note(curve: Curve, seconds: float, verdict) -> None:
     curve.seconds.append(seconds)
     curve.error.append(verdict.candidate.error)
+    curve.r2.append(verdict.candidate.one_step_r2)
     curve.promoted.append(verdict.promoted)

@@ -15,8 +15,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "mbrl_ros"
 
-L0 = "types config known kind_settings search_settings learner_settings settings runs parameters paths content"
-L0 += " compiled authentic"
+L0 = "types config known kind_settings search_settings learner_settings settings idle_settings runs parameters paths"
+L0 += " content compiled authentic"
 LAYERS = (
     tuple(L0.split()),
     ("robots", "safety", "tasks", "data", "dynamics"),

@@ -81,6 +81,19 @@ def test_what_was_found_before_an_end_is_not_found_again(monkeypatch, tmp_path):
         Kept(tmp_path / "r.json", {"asked": 2})
 
 
+def test_what_a_report_does_not_have_stays_kept(tmp_path):
+    kept = Kept(tmp_path / "r.json", {"asked": 1})
+    for seed in range(3):
+        kept.keep(f"fork {seed}", {"x": 1.0})
+    again = Kept(tmp_path / "r.json", {"asked": 1})
+    again.get("fork 0", pytest.fail)
+    assert again["fork 1"] == {"x": 1.0}
+    assert again.reported() == f", and 1 more stay in {tmp_path / 'r.done.jsonl'}"
+    whole = Kept(tmp_path / "r.json", {"asked": 1})
+    assert [whole[f"fork {seed}"] for seed in range(3)] and whole.reported() == ""
+    assert not (tmp_path / "r.done.jsonl").exists()
+
+
 def test_a_damaged_line_of_what_was_found_is_named(tmp_path):
     kept = Kept(tmp_path / "r.json", {"asked": 1})
     kept.keep("fork 0", {"x": 1.0})

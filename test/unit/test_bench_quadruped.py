@@ -12,7 +12,7 @@ from mbrl_ros.dynamics.identification import SearchConfig
 @pytest.fixture(autouse=True)
 def brief(monkeypatch):
     little = SearchConfig(candidates=2, elites=2, rounds=1, windows=3)
-    values = {"SEARCH": little, "WIDER": little, "SECONDS": 0.8, "READY": 1.0, "LEARNING": 1.5, "JUDGED": 2.2}
+    values = {"SEARCH": little, "WIDER": little, "SECONDS": 0.8, "READY": 1.0, "SETTLING": 1.5, "JUDGED": 2.2}
     values |= {"COMMANDS": ((0.4, 0.0, 0.0),)}
     values |= {"AS_IT_WALKS": {"first_seconds": 1.0, "every_seconds": 0.5, "steps": 2}}
     for name, value in values.items():

@@ -71,6 +71,15 @@ def test_a_robot_learns_by_it_plans_through_it_and_another_process_reads_it(kind
     assert json.loads((tmp_path / "card.json").read_text())["kind"] == kind
 
 
+def test_corrective_rounds_train_on_from_where_the_model_drifts_to():
+    plain = learner("l2")
+    correcting = learner("l2", train=replace(plain.config.train, corrective=2))
+    (once, _), (again, verdict) = trained_round(plain), trained_round(correcting)
+    assert len(again) == 3 * len(once)
+    np.testing.assert_array_equal(once, again[: len(once)])
+    assert bytes_of(plain.incumbent) != bytes_of(correcting.incumbent) and verdict.promoted
+
+
 def test_a_fit_learns_more_from_more_data_and_takes_its_units():
     one = learner("l2", first_steps=200)
     losses, verdict = trained_round(one)
@@ -232,6 +241,8 @@ def test_settings_of_a_kind_are_read_as_they_are_written():
     assert replace(config, **parsed(as_text(config))) == config
     with pytest.raises(ConfigError, match="unknown key 'start', did you mean"):
         kind_config("energy", quick_config().ensemble, "start=7")
+    with pytest.raises(ConfigError, match="steps stands there twice"):
+        kind_config("energy", quick_config().ensemble, "steps=4, steps=5")
 
 
 @pytest.mark.parametrize(
@@ -239,9 +250,10 @@ def test_settings_of_a_kind_are_read_as_they_are_written():
     [
         (["learner.kind=energy", "learner.train.rollout=4"], "learns single steps"),
         (["learner.kind=l2", "learner.steps=50"], "fitted anew in every round"),
-        (["learner.kind=l2", "learner.ensemble.members=3"], "it is the ensemble's"),
+        (["learner.kind=l2", "learner.ensemble.members=3"], "the ensemble's alone"),
         (["learner.kind=physics", "learner.ensemble.width=32"], "has no such networks"),
         (["learner.kind_settings=particles=3"], "its own are learner.ensemble"),
+        (["learner.train.corrective=1"], "of kinds that are fitted anew"),
         (["learner.kind=gausian"], "did you mean 'gaussian'"),
     ],
 )
