@@ -15,7 +15,6 @@ from mbrl_ros.robots.spec import RobotSpec
 from mbrl_ros.search_settings import Drawn
 from mbrl_ros.settings import POLICY_MODES, SHARED_OUT, LearnerConfig, PlannerConfig
 
-OF_SEVERAL = ("pessimism", "optimism", "cvar")  # treatments that go by what members disagree about
 LEAST_CANDIDATES = 4  # of a search: two of them are the plan before and the prior
 
 
@@ -80,11 +79,6 @@ def check_device(planner: PlannerConfig, learner: LearnerConfig) -> None:
 def check_members(planner: PlannerConfig, members: int) -> None:
     """Whether a model with so many members can be planned with, and explored by."""
     check_samples(planner, members)
-    if planner.treatment in OF_SEVERAL and members < 2:
-        raise ConfigError(
-            f"planner.treatment {planner.treatment}: a model with one member disagrees with nobody. Take expectation, "
-            "or learner.ensemble.members of 2 and more"
-        )
     if planner.mode == "explore" and planner.explore.by == "disagreement" and members < 2:
         raise ConfigError(
             "planner.explore.by disagreement: a model with one member disagrees with nobody, so nothing would be worth "

@@ -237,7 +237,6 @@ def test_a_report_that_what_comes_beside_it_would_overwrite_is_refused(capsys, t
         ((), "mppi", ORACLE_SAMPLES),
         (("planner.mppi.samples=300",), "mppi", 300),
         (("planner.planner=cem",), "cem", ORACLE_SAMPLES),
-        (("planner.planner=cem", "planner.mppi.samples=300"), "cem", ORACLE_SAMPLES),
         (("planner.planner=cem", "planner.cem.samples = 300"), "cem", 300),
         (("planner.planner=gradient",), "gradient", 4),
     ],

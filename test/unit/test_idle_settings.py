@@ -3,7 +3,6 @@
 import pytest
 
 from mbrl_ros.config import ConfigError
-from mbrl_ros.robots.fit import check_members
 from mbrl_ros.runs import load_run, with_settings
 
 RUN = load_run("pendulum_mpc")
@@ -39,11 +38,3 @@ def test_what_does_nothing_is_refused_and_why(said, why):
 )
 def test_what_is_read_is_taken(said):
     assert with_settings(RUN, said) != RUN
-
-
-@pytest.mark.parametrize("treatment", ["pessimism", "optimism", "cvar"])
-def test_one_member_has_no_opinions_to_treat(treatment):
-    config = RUN.with_setting("planner.treatment", treatment).planner
-    check_members(config, 2)
-    with pytest.raises(ConfigError, match=f"treatment {treatment}: a model with one member"):
-        check_members(config, 1)
