@@ -35,7 +35,6 @@ EXPERIMENTS: dict[str, Experiment] = {
     "interpolation": models_beside.fills_gaps,
     "joint": models_beside.tells_common,
 }
-SEEDS = {"carried": 3}  # of those that are too dear for five
 BARS = {  # by how a figure's name begins
     "noise:": Bar(high=0.15),
     "calibration:": Bar(high=0.05),
