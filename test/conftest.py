@@ -15,7 +15,6 @@ def pytest_xdist_make_scheduler(config, log):
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            real = nodeid.startswith("test/ros/") and not nodeid.startswith("test/ros/lockstep/")
-            return "real time" if real else nodeid.split("::")[0]
+            return "real time" if nodeid.startswith("test/ros/") else nodeid.split("::")[0]
 
     return ByFile(config, log)

@@ -70,8 +70,15 @@ class Alone:
         return self._diagnostics[-1].status[0].message
 
     def newest(self):
-        """The newest model, to the last bit."""
-        version = int(self.graph.said_anew("learner")["version"])
+        """The newest model, to the last bit, once nothing more is learned of what was sent."""
+        said = []
+
+        def settled():
+            said.append(self.graph.said_anew("learner"))
+            return said[-1]["state"] == "waiting" and len({each["version"] for each in said[-3:]}) == 1 < len(said)
+
+        self.graph.until(settled, "an end to learning")
+        version = int(said[-1]["version"])
         self.graph.until(lambda: self.models and self.published(-1)[0].version == version, f"model {version}")
         return self.published(-1)
 
