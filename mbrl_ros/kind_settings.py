@@ -51,9 +51,9 @@ def parsed(said: str) -> dict[str, Any]:
         key, equals, value = part.partition("=")
         if not equals:
             raise ConfigError(f"kind_settings {said!r}: expected settings and commas, as in 'particles=10, steps=4'")
+        if (key := key.strip()) in found:
+            raise ConfigError(f"kind_settings {said!r}: {key} stands there twice")
         try:
-            if (key := key.strip()) in found:
-                raise ConfigError(f"kind_settings {said!r}: {key} stands there twice")
             found[key] = parse_yaml(value)
         except yaml.YAMLError as error:
             raise ConfigError(f"kind_settings {said!r}: {value!r} is no value") from error

@@ -35,8 +35,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise ConfigError(
             f"--report {args.report}: beside it comes {args.report.stem}.png of {suite.name}: another name"
         )
-    config = {"suite": suite.name, "experiments": names, "seed": args.seed, "torch": torch.__version__}
-    config["files"] = _of_files()
+    config = {"suite": suite.name, "experiments": names, "seed": args.seed, "files": _of_files()}
+    config |= {"torch": torch.__version__}
     kept = Kept(args.report, config)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
@@ -19,6 +18,7 @@ from mbrl_ros.bench.ladder_rows import Row, row
 from mbrl_ros.bench.ladder_table import excuses, markdown, table
 from mbrl_ros.bench.wide_table import print_whole
 from mbrl_ros.config import ConfigError
+from mbrl_ros.content import content_hash
 from mbrl_ros.control.report import SCHEMA, write_report
 from mbrl_ros.robots.spec import load_robot
 from mbrl_ros.runs import load_run
@@ -82,6 +82,10 @@ def _seeds(args: argparse.Namespace) -> range:
     return range(args.seed, args.seed + count)
 
 
+def _tasks(args: argparse.Namespace) -> list[str]:
+    return list(dict.fromkeys(args.tasks or TASKS))
+
+
 def _chosen(args: argparse.Namespace) -> Chosen:
     known = {rung.name for rung in RUNGS}
     for name in args.rungs or ():
@@ -96,14 +100,14 @@ def _chosen(args: argparse.Namespace) -> Chosen:
                 if (not args.rungs or rung.name in args.rungs) and (not args.quick or str(rung) in QUICK[task])
             ),
         )
-        for task in dict.fromkeys(args.tasks or TASKS)
+        for task in _tasks(args)
     ]
 
 
 def _left_out(args: argparse.Namespace) -> list[str]:
     """Of the rungs that were asked for, those that --quick has elsewhere: a line a task."""
     lines = []
-    for task in (args.tasks or TASKS) if args.quick else ():
+    for task in _tasks(args) if args.quick else ():
         climbed = {rung.name for rung in RUNGS if str(rung) in QUICK[task]}
         if names := [name for name in args.rungs or () if name not in climbed]:
             lines.append(f"--quick leaves out {', '.join(names)} on {task}, and has there {', '.join(QUICK[task])}")
@@ -122,7 +126,7 @@ def _budgets(args: argparse.Namespace) -> dict[str, Budget]:
 def _settings(budget: Budget) -> str:
     """Of the run and its robot, all that their files say: what was found with others is not gone on with."""
     run = load_run(budget.run)
-    return hashlib.sha256(repr((run, load_robot(run.planner.robot))).encode()).hexdigest()[:12]
+    return content_hash(repr((run, load_robot(run.planner.robot))).encode())
 
 
 def _dt(budget: Budget) -> float:

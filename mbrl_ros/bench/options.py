@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from mbrl_ros.bench.experiments import SUITES
 from mbrl_ros.config import ConfigError
 
 RUN = "RUN --run --set"
@@ -15,10 +16,7 @@ READ = {  # beside --seed and --report
     "doubt": RUN,
     "soak": f"{RUN} --hours --mode --plot --commands --hold",
     "ladder": "--seeds --tasks --rungs --seconds --jobs --quick",
-    "models": "--seeds --only",
-    "planners": "--seeds --only",
-    "uncertainty": "--seeds --only",
-    "exploration": "--seeds --only",
+    **dict.fromkeys(SUITES, "--seeds --only"),
     "pets": "--seeds --trials --peer-python --peer-seeds --peer-trials --peer-lines",
     "environment": "RUN --seeds --trials --planner",
 }
