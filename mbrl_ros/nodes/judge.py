@@ -162,12 +162,15 @@ class Judge(Node):
                 self._sent_by_then = sum(self._sent.values())
 
     def _note_rung(self, name: str, said: dict[str, str]) -> None:
-        since = self._punctuality.driven_since
-        if since is not None and len(self._rungs) < MOST_LISTED:
+        at_s = self._driven_for()
+        if at_s is not None and len(self._rungs) < MOST_LISTED:
             samples = _number(said.get(keys.SAMPLES))
-            self._rungs.append(
-                {"at_s": (self._now_ns - since) / NS, "node": name, "rung": said[keys.RUNG], "samples": samples}
-            )
+            self._rungs.append({"at_s": at_s, "node": name, "rung": said[keys.RUNG], "samples": samples})
+
+    def _driven_for(self) -> float | None:
+        """s; None before the robot is driven, and before a state has been heard, which may be later."""
+        since = self._punctuality.driven_since
+        return None if since is None or self._now_ns is None else (self._now_ns - since) / NS
 
     def _commanded(self, message, at: Times) -> None:
         self._command = tuple(velocity_command_of(message).tolist())
@@ -202,10 +205,9 @@ class Judge(Node):
     def _status(self) -> dict:
         plans, self._plans_at_last_line = self._all_plans - self._plans_at_last_line, self._all_plans
         planner, learner = self._said.get("planner", {}), self._said.get("learner", {})
-        since = self._punctuality.driven_since
         return {
             "driven": self._punctuality.driven_since is not None,
-            "seconds": None if since is None or self._now_ns is None else (self._now_ns - since) / NS,
+            "seconds": self._driven_for(),
             "mode": planner.get(keys.MODE),
             "rate": plans / EVERY,
             "plan_ms": {

@@ -161,3 +161,18 @@ def test_robot_that_is_never_driven_has_no_figures(shown):
     written, said = report()
     assert written["control"]["steps"] == 0 and written["summary"]["velocity_error"] is None
     assert not said[-1]["driven"]
+
+
+def test_who_is_driven_before_a_state_is_heard_of_is_judged_from_then_on(shown):
+    show, report = shown
+    begun = Command(START_NS - DT, SPEC.stance, RobotMode.POSITION, Action.FOLLOW, -1, 1)
+    show.applied.publish(applied_message(begun, SPEC))
+    time.sleep(0.3)
+    rung = {keys.MODE: "mppi", keys.SAMPLES: "50"}
+    show.diagnostics.publish(diagnostics_message(0, [status_message("/planner", "", rung | {keys.RUNG: "fewer"})]))
+    time.sleep(0.3)
+    show.steps(30, (0.3, 0.0, 0.0), (0.3, 0.0, 0.0))
+    show.diagnostics.publish(diagnostics_message(0, [status_message("/planner", "", rung | {keys.RUNG: "full"})]))
+    written, _ = report()
+    assert [each["rung"] for each in written["rungs"]] == ["full"]
+    assert written["rungs"][0]["at_s"] > 0.3
